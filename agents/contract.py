@@ -1,0 +1,259 @@
+"""How an agent is written: `Agent`, its skills, and the `TaskContext` that a long skill is given.
+
+::
+
+    agent = Agent("greeter", description="Says hello", version="1")
+
+    @agent.skill
+    async def greet(request: Greet) -> Greeting: ...                         # quick: answers at once
+
+    @agent.skill
+    async def tour(request: Tour, task: TaskContext) -> Report: ...          # long: runs as a task
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar, get_args, get_type_hints
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from .errors import InvalidInput, SametaskError, SkillFailed, UnknownAgent, UnknownSkill
+from .events import Artifact
+
+Answer = TypeVar("Answer", bound=BaseModel)
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a request came from, as far as its protocol tells."""
+
+    variant: str = "inproc"
+    caller: str = ""
+    message_id: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True)
+class Question(Generic[Answer]):
+    """A question to the caller. `answer` is a flat model of primitive fields: all that MCP's elicitation can carry
+    (MCP 2026-07-28, client/elicitation, "Requested schema"), so that every protocol can ask it.
+
+    Raises: TypeError when `answer` has a field that is an object or an array.
+    """
+
+    text: str
+    answer: type[Answer]
+
+    def __post_init__(self) -> None:
+        for name, spec in self.answer_schema.get("properties", {}).items():
+            if spec.get("type") in ("object", "array") or "$ref" in spec:
+                raise TypeError(f"{self.answer.__name__}.{name}: an answer is a flat model of primitive fields")
+
+    @property
+    def answer_schema(self) -> dict[str, Any]:
+        return self.answer.model_json_schema()
+
+
+class TaskContext(Protocol):
+    """What a long skill may do while it runs. After a crash the skill is called again with the same input: recorded steps
+    return their recorded value, answered questions their answer, and events already told are not told twice. So whatever
+    is random, reads a clock or touches the world belongs in a step.
+    """
+
+    @property
+    def id(self) -> str:
+        """The task's id."""
+        ...
+
+    @property
+    def origin(self) -> Origin: ...
+
+    async def progress(self, done: float, total: float | None = None, text: str = "") -> None:
+        """Tell how far the work is. May be coalesced by a protocol that only shows the newest."""
+        ...
+
+    async def emit(self, artifact: Artifact) -> None:
+        """Hand out a part of the result before the end."""
+        ...
+
+    async def ask(self, question: Question[Answer]) -> Answer:
+        """Wait in `input_required` for the caller's answer."""
+        ...
+
+    async def step(self, name: str, fn: Callable[..., Awaitable[Value] | Value], *args: Any) -> Value:
+        """Run `fn(*args)` and record its JSON-serialisable value: executed at least once, recorded exactly once.
+
+        The n-th step of one name is the same step after a crash, so names tell parallel steps apart. A pydantic model is
+        recorded by its fields and comes back as the model that `fn` is annotated to return.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Skill:
+    """One thing an agent can do. `long` is true where the function takes a TaskContext."""
+
+    agent: str
+    name: str
+    description: str
+    input: type[BaseModel]
+    output: type[BaseModel]
+    long: bool
+    function: Callable[..., Awaitable[Any]]
+
+    @property
+    def input_schema(self) -> dict[str, Any]:
+        return self.input.model_json_schema()
+
+    @property
+    def output_schema(self) -> dict[str, Any]:
+        return self.output.model_json_schema(mode="serialization")
+
+    def parse(self, data: Any) -> BaseModel:
+        """The validated input.
+
+        Raises: InvalidInput, naming the first field that is wrong, its value and what is accepted.
+        """
+        if isinstance(data, self.input):
+            return data
+        try:
+            return self.input.model_validate(data)
+        except ValidationError as error:
+            raise invalid_input(error) from None
+
+    def parse_json(self, data: bytes | str) -> BaseModel:
+        """As `parse`, from JSON text; much faster for a large input."""
+        try:
+            return self.input.model_validate_json(data)
+        except ValidationError as error:
+            raise invalid_input(error) from None
+
+    async def __call__(self, request: BaseModel) -> Any:
+        """Run a quick skill, in memory. Shape: the output as a JSON-ready value.
+
+        Raises: SametaskError of the skill's own choice, or SkillFailed for anything else it raised.
+        """
+        try:
+            return self.dump(await self.function(request))
+        except SametaskError:
+            raise
+        except Exception as error:
+            # The wall between the agent's code and everyone else: whatever it raised becomes one class.
+            raise SkillFailed(error) from error
+
+    def dump(self, output: Any) -> Any:
+        """The output as a JSON-ready value of the declared model.
+
+        Raises: pydantic.ValidationError when the skill returned something else.
+        """
+        return self.output.model_validate(output).model_dump(mode="json")
+
+
+class Agent:
+    """A named worker with skills.
+
+    Raises: ValueError for a name that is not an identifier (it becomes part of paths, tool names and proto packages).
+    """
+
+    def __init__(self, name: str, *, description: str, version: str = "1") -> None:
+        if not name.isidentifier():
+            raise ValueError(
+                f"agent name: {name!r} is not accepted; letters, digits and underscores, not starting with a digit"
+            )
+        self.name, self.description, self.version = name, description, version
+        self.skills: dict[str, Skill] = {}
+
+    def skill(self, function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        """Register `async def name(request: Input[, task: TaskContext]) -> Output` as a skill; its docstring describes it.
+
+        Raises: TypeError when the signature is not of that form.
+        """
+        self.skills[function.__name__] = _skill(self.name, function)
+        return function
+
+    def __repr__(self) -> str:
+        return f"Agent({self.name!r}, skills={list(self.skills)})"
+
+
+class Roster(Mapping[str, Agent]):
+    """The agents that are served together, by name.
+
+    Raises: ValueError when two of them share a name.
+    """
+
+    def __init__(self, agents: Iterable[Agent]) -> None:
+        self._agents: dict[str, Agent] = {}
+        for agent in agents:
+            if agent.name in self._agents:
+                raise ValueError(f"agent name: {agent.name!r} is used twice; every agent of a roster needs its own")
+            self._agents[agent.name] = agent
+
+    def __getitem__(self, name: str) -> Agent:
+        return self._agents[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._agents)
+
+    def __len__(self) -> int:
+        return len(self._agents)
+
+    def skill(self, agent: str, skill: str) -> Skill:
+        """The skill of that name.
+
+        Raises: UnknownAgent, UnknownSkill, each saying what is accepted.
+        """
+        if (found := self._agents.get(agent)) is None:
+            raise UnknownAgent(agent, sorted(self._agents))
+        if skill not in found.skills:
+            raise UnknownSkill(agent, skill, sorted(found.skills))
+        return found.skills[skill]
+
+    def skills(self) -> Iterator[Skill]:
+        """Every skill of every agent, in order of registration."""
+        for agent in self._agents.values():
+            yield from agent.skills.values()
+
+
+def _skill(agent: str, function: Callable[..., Awaitable[Any]]) -> Skill:
+    where = f"{agent}.{function.__name__}"
+    if not inspect.iscoroutinefunction(function):
+        raise TypeError(f"{where}: a skill is an `async def`")
+    hints = get_type_hints(function)
+    parameters = list(inspect.signature(function).parameters)
+    request, output = hints.get(parameters[0]) if parameters else None, hints.get("return")
+    for role, model in (("first parameter", request), ("return value", output)):
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            raise TypeError(f"{where}: its {role} is annotated {model!r}; a pydantic model is accepted")
+    long = len(parameters) == 2
+    if len(parameters) > 2 or (long and hints.get(parameters[1]) is not TaskContext):
+        raise TypeError(f"{where}: a skill takes (request) or (request, task: TaskContext)")
+    assert isinstance(request, type)
+    assert isinstance(output, type)
+    description = inspect.getdoc(function) or function.__name__.replace("_", " ")
+    return Skill(agent, function.__name__, description, request, output, long, function)
+
+
+def invalid_input(error: ValidationError) -> InvalidInput:
+    """The first complaint of pydantic's, as our own error: field path, value, what is accepted."""
+    first = error.errors(include_url=False)[0]
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+    more = error.error_count() - 1
+    accepted = first["msg"][:1].lower() + first["msg"][1:] + (f" (and {more} more)" if more else "")
+    return InvalidInput(path or "input", first["input"], accepted)
+
+
+def return_type(function: Callable[..., Any]) -> TypeAdapter[Any] | None:
+    """The adapter of what `function` is annotated to return, or None where it is not annotated."""
+    try:
+        hint = get_type_hints(function).get("return")
+    except (NameError, TypeError):
+        return None
+    if hint is None or hint is Any:
+        return None
+    if getattr(hint, "__origin__", None) in (Awaitable,):
+        hint = get_args(hint)[0]
+    return TypeAdapter(hint)

@@ -1,0 +1,5 @@
+"""The `sametask` command."""
+
+
+def main() -> None:
+    raise SystemExit("not built yet")

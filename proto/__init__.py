@@ -1,0 +1,1 @@
+"""Our own .proto sources and what grpcio-tools compiles from them: the typed services of the bundled agents."""

@@ -1,0 +1,1 @@
+"""How it is spoken: one folder per protocol, each with its server half and its client half."""

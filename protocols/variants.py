@@ -1,0 +1,111 @@
+"""Every variant there is: protocol + revision + transport, found by looking into each protocol's folder.
+
+A protocol's folder exports `VARIANTS`, a tuple of `Variant`. Its server and client halves are named, not imported, so that
+`sametask --help` and a server of one protocol do not pay for the libraries of all of them.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Protocol, cast
+
+from ..agents.engine import TaskEngine
+from ..agents.errors import InvalidInput
+from .client import MAX_MESSAGE_BYTES, Connect
+
+
+@dataclass(frozen=True)
+class Bind:
+    """Where a server listens. Listener i of a variant takes `port + i`; port 0 takes any free port.
+
+    `advertise` maps a listener's name to the `host:port` that clients shall be told instead of the bound one (behind a
+    proxy or a relay), wherever the protocol tells clients addresses.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    advertise: Mapping[str, str] = field(default_factory=dict[str, str])
+    max_message_bytes: int = MAX_MESSAGE_BYTES
+
+    def port_of(self, listener: int) -> int:
+        return self.port + listener if self.port else 0
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A running server: the `url` a client connects to, and the bound `host:port` of each listener by name."""
+
+    url: str
+    listeners: Mapping[str, str]
+
+
+class Serve(Protocol):
+    """The server half of a variant: `async with serve(engine, bind) as endpoint`; leaving the block drains and stops.
+
+    Raises: Unavailable when the port cannot be bound.
+    """
+
+    def __call__(self, engine: TaskEngine, bind: Bind) -> AbstractAsyncContextManager[Endpoint]: ...
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Protocol + revision + transport: the thing that is compared.
+
+    `server` and `client` are `module:function` below this package. `listeners` names the sockets its server opens; a
+    variant without listeners runs as a child of its client, on pipes. `url` is the form of its address, with one
+    `{listener}` per name. `lacks` says, for each ability that the protocol does not have, which section of its
+    specification decides it.
+    """
+
+    name: str
+    protocol: str
+    revision: str
+    transport: str
+    title: str
+    server: str
+    client: str
+    url: str
+    listeners: tuple[str, ...] = ("http",)
+    lacks: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def serve(self) -> Serve:
+        return cast(Serve, _load(self.server))
+
+    def connect(self) -> Connect:
+        return cast(Connect, _load(self.client))
+
+    def address(self, listeners: Mapping[str, str]) -> str:
+        """The url of a server whose listeners are reached at these `host:port`s."""
+        return self.url.format_map(listeners)
+
+
+def _load(reference: str) -> object:
+    module, _, name = reference.partition(":")
+    return getattr(import_module(f".{module}", __package__), name)
+
+
+def variants() -> dict[str, Variant]:
+    """Every variant by name, in the order of their folders' `ORDER`."""
+    folders: list[tuple[int, tuple[Variant, ...]]] = []
+    assert __package__ is not None
+    for found in pkgutil.iter_modules(import_module(__package__).__path__):
+        if found.ispkg:
+            folder = import_module(f".{found.name}", __package__)
+            folders.append((folder.ORDER, folder.VARIANTS))
+    return {variant.name: variant for _, group in sorted(folders, key=lambda f: f[0]) for variant in group}
+
+
+def variant(name: str) -> Variant:
+    """The variant of that name.
+
+    Raises: InvalidInput, listing the names there are.
+    """
+    known = variants()
+    if name not in known:
+        raise InvalidInput("variant", name, "accepted: one of: " + ", ".join(known))
+    return known[name]
