@@ -1,0 +1,73 @@
+"""A metric: what one folder under measurements/ exports as `METRIC`, and the sections it adds to a report.
+
+::
+
+    measure(bench)      yields raw samples                     (runs servers, taps, faults)
+    derive(samples)     gives the rows of report.json          (pure: a report is derived again from the samples)
+    present(rows)       gives the sections that a person reads (pure: tables, charts, sentences)
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .samples import Sample
+
+if TYPE_CHECKING:
+    from .bench import Bench
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart as a Vega-Lite specification (from altair's `Chart.to_dict()`), and what it shows in one sentence."""
+
+    spec: Mapping[str, Any]
+    alt: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """`columns` are (key, heading) pairs; a key missing in a row is shown as "–" with the row's `not_testable` reason."""
+
+    columns: Sequence[tuple[str, str]]
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of a report. `text` is plain sentences (Markdown inline marks allowed)."""
+
+    title: str
+    text: str
+    tables: Sequence[Table] = ()
+    charts: Sequence[Chart] = ()
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Shape: `name` is its key in report.json and in `--only` (with dashes); `order` is its place in the report."""
+
+    name: str
+    title: str
+    order: int
+    measure: Callable[[Bench], AsyncIterator[Sample]]
+    derive: Callable[[Sequence[Sample]], list[Row]]
+    present: Callable[[Sequence[Row]], Sequence[Section]]
+
+
+def metrics() -> dict[str, Metric]:
+    """Every metric by name, found by looking into the folders beside this file for a `METRIC`."""
+    assert __package__ is not None
+    found: list[Metric] = []
+    for entry in pkgutil.iter_modules(import_module(__package__).__path__):
+        if entry.ispkg:
+            folder = import_module(f".{entry.name}", __package__)
+            if isinstance(metric := getattr(folder, "METRIC", None), Metric):
+                found.append(metric)
+    return {metric.name: metric for metric in sorted(found, key=lambda m: m.order)}

@@ -1,0 +1,32 @@
+"""What is measured, raw: one `Sample` per attempt, kept in `samples.jsonl`, from which every report is derived again."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Status = Literal["ok", "failed", "not_testable", "harness_error"]
+
+
+class Sample(BaseModel):
+    """One attempt.
+
+    `status`: `ok`, or `failed` (the thing under test failed; `reason` is its error class and message), `not_testable`
+    (the protocol or the machine has no such thing; `reason` says why) or `harness_error` (our own fault: never a verdict on
+    a protocol). Only an `ok` sample has `values`, so that a failure never enters a series; what is missing is absent,
+    never 0. Units are in the names: `_ms`, `_bytes`, `_count`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metric: str
+    variant: str
+    cell: dict[str, Any] = {}
+    """What tells this cell of the metric apart: flow, delay_ms, scenario, guarantee ..."""
+    trial: int = 0
+    status: Status = "ok"
+    reason: str = ""
+    values: dict[str, Any] = {}
+    at: float = 0.0
+    """Seconds since the Unix epoch."""
