@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .samples import Sample
 
@@ -31,12 +31,30 @@ class Chart:
     alt: str
 
 
+Tone = Literal["good", "warn", "bad", "quiet"]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What stands out in one cell: a `tone` (the cell's text must say it too: colour is never the only carrier) and a `note`,
+    one sentence that the reports show as a footnote of the table."""
+
+    tone: Tone = "quiet"
+    note: str = ""
+
+
 @dataclass(frozen=True)
 class Table:
-    """`columns` are (key, heading) pairs; a key missing in a row is shown as "–" with the row's `not_testable` reason."""
+    """`columns` are (key, heading) pairs; a key missing in a row is shown as "–" with the row's `not_testable` reason.
+
+    The key's suffix is the unit (`_ms`, `_bytes`, `_count`); a pair of numbers under a key that ends in `_ci` is an interval.
+    `marks` are keyed by (index of the row, key of the column).
+    """
 
     columns: Sequence[tuple[str, str]]
     rows: Sequence[Row]
+    caption: str = ""
+    marks: Mapping[tuple[int, str], Mark] = field(default_factory=dict[tuple[int, str], Mark])
 
 
 @dataclass(frozen=True)
