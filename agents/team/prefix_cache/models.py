@@ -75,7 +75,7 @@ class SyntheticTrace(Frozen):
     """A made-up multi-turn trace: every turn's prompt is its conversation so far. The same values give the same trace."""
 
     seed: int = Field(default=0, ge=0, le=INT64_MAX, description="seed of the random numbers, 0 to 2^63-1")
-    request_count: int = Field(default=10_000, ge=1, le=2_000_000, description="requests in the trace, count, 1 to 2000000")
+    request_count: int = Field(default=10_000, ge=1, le=200_000, description="requests in the trace, count, 1 to 200000")
     mean_turns: float = Field(
         default=4.0, ge=1, le=1000, description="mean turns of a conversation (geometric), count, 1 to 1000"
     )
@@ -87,6 +87,12 @@ class SyntheticTrace(Frozen):
     )
     mean_output_tokens: int = Field(
         default=350, ge=1, le=1_000_000, description="mean length of an answer (exponential), tokens, 1 to 1000000"
+    )
+    max_context_tokens: int = Field(
+        default=131_072,
+        ge=1,
+        le=1_000_000,
+        description="longest prompt, tokens, 1 to 1000000; a conversation that would pass it ends",
     )
     system_prompt_count: int = Field(
         default=4, ge=1, le=10_000, description="system prompts that conversations share, count, 1 to 10000"
