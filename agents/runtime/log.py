@@ -1,0 +1,305 @@
+"""What is written about tasks, and how it is read back: each function is one transaction's work on a connection.
+
+The log is the truth: a task's state, result, question and progress are read from its events; the task's row only points at
+them. Every write of a runner is fenced: it names the epoch in which the task was given to it, and a takeover starts a new one.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import KeyReused, TaskFinished, UnknownTask
+from ..events import (
+    BODY,
+    Artifact,
+    ArtifactEmitted,
+    ErrorInfo,
+    Event,
+    OpenQuestion,
+    Progress,
+    StateChanged,
+    Task,
+    TaskState,
+)
+
+PAGE_COUNT = 256
+PAGE_BYTES = 2**20
+
+
+class Fenced(Exception):
+    """Another process runs this task now, or it has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A task that was given to this process to run, in `epoch`."""
+
+    n: int
+    id: str
+    agent: str
+    skill: str
+    origin: str
+    epoch: int
+    cancel: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What an earlier run of a task has left: step values by path, and how many events each scope has told."""
+
+    steps: dict[str, str]
+    told: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    id: str
+    agent: str
+    skill: str
+    key: str | None
+    digest: bytes | None
+    origin: str
+    input: str
+
+
+def submit(db: sqlite3.Connection, new: Submission, owner: str) -> tuple[int, float] | str:
+    """Store a task in its first epoch. Shape: its row number and time; or the id of the task that has the key already."""
+    if new.key is not None:
+        known = db.execute("SELECT id, digest FROM tasks WHERE key = ?", (new.key,)).fetchone()
+        if known is not None:
+            if known[1] != new.digest:
+                raise KeyReused(new.key)
+            return known[0]
+    at = time.time()
+    (n,) = db.execute(
+        "INSERT INTO tasks(id, agent, skill, key, digest, origin, created_at, updated_at, owner, epoch,"
+        " state, state_seq, last_seq)"
+        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 'submitted', 1, 0) RETURNING n",
+        (new.id, new.agent, new.skill, new.key, new.digest, new.origin, at, at, owner),
+    ).fetchone()
+    db.execute("INSERT INTO inputs VALUES(?, ?)", (n, new.input))
+    append_state(db, n, 1, StateChanged(state=TaskState.SUBMITTED), at)
+    return n, at
+
+
+def append_state(db: sqlite3.Connection, n: int, epoch: int, body: StateChanged, at: float | None = None) -> None:
+    """Raises: Fenced."""
+    at = time.time() if at is None else at
+    row = db.execute(
+        "UPDATE tasks SET last_seq = last_seq + 1, state_seq = last_seq + 1, state = ?, updated_at = ?, open = ?,"
+        " owner = CASE WHEN ? THEN owner END WHERE n = ? AND epoch = ? AND open = 1 RETURNING last_seq",
+        (body.state.value, at, not body.state.terminal, not body.state.terminal, n, epoch),
+    ).fetchone()
+    _insert_event(db, n, row, at, "state", None, body.model_dump_json())
+
+
+def append(db: sqlite3.Connection, n: int, epoch: int, kind: str, scope: str, body: str) -> None:
+    """A `progress` or `artifact` event. Raises: Fenced."""
+    at = time.time()
+    progress = ", progress_seq = last_seq + 1" if kind == "progress" else ""
+    row = db.execute(
+        f"UPDATE tasks SET last_seq = last_seq + 1, updated_at = ?{progress}"
+        " WHERE n = ? AND epoch = ? AND open = 1 RETURNING last_seq",
+        (at, n, epoch),
+    ).fetchone()
+    _insert_event(db, n, row, at, kind, scope, body)
+
+
+def _insert_event(
+    db: sqlite3.Connection, n: int, row: tuple[int] | None, at: float, kind: str, scope: str | None, body: str
+) -> None:
+    if row is None:
+        raise Fenced
+    db.execute("INSERT INTO events VALUES(?, ?, ?, ?, ?, ?)", (n, row[0], at, kind, scope, body))
+
+
+def start(db: sqlite3.Connection, n: int, epoch: int) -> None:
+    """Tell that the task is being worked on, once in its life. Raises: Fenced."""
+    if _fence(db, n, epoch) == TaskState.SUBMITTED:
+        append_state(db, n, epoch, StateChanged(state=TaskState.WORKING))
+
+
+def record(db: sqlite3.Connection, n: int, epoch: int, path: str, value: str) -> None:
+    """Record a step's value. Raises: Fenced."""
+    _fence(db, n, epoch)
+    db.execute("INSERT INTO steps VALUES(?, ?, ?)", (n, path, value))
+
+
+def ask(db: sqlite3.Connection, n: int, epoch: int, path: str, text: str, schema: dict[str, Any]) -> str:
+    """Ask the question of that path, or find that it was asked before. Shape: its request id. Raises: Fenced."""
+    _fence(db, n, epoch)
+    known = db.execute("SELECT request_id FROM questions WHERE task = ? AND path = ?", (n, path)).fetchone()
+    if known is not None:
+        return known[0]
+    (count,) = db.execute("SELECT COUNT(*) FROM questions WHERE task = ?", (n,)).fetchone()
+    question = OpenQuestion(request_id=f"q{count + 1}", text=text, answer_schema=schema)
+    db.execute("INSERT INTO questions VALUES(?, ?, ?, ?, NULL)", (n, question.request_id, path, json.dumps(schema)))
+    append_state(db, n, epoch, StateChanged(state=TaskState.INPUT_REQUIRED, question=question))
+    return question.request_id
+
+
+def answer(db: sqlite3.Connection, n: int, request_id: str, value: str, me: str) -> None:
+    """Store the first answer to a question that was asked; a later one changes nothing.
+
+    Raises: TaskFinished.
+    """
+    id_, state, epoch, open_ = db.execute("SELECT id, state, epoch, open FROM tasks WHERE n = ?", (n,)).fetchone()
+    (known,) = db.execute("SELECT answer FROM questions WHERE task = ? AND request_id = ?", (n, request_id)).fetchone()
+    if known is not None:
+        return
+    if not open_:
+        raise TaskFinished(id_, state)
+    db.execute("UPDATE questions SET answer = ? WHERE task = ? AND request_id = ?", (value, n, request_id))
+    append_state(db, n, epoch, StateChanged(state=TaskState.WORKING))
+    _wake_owner(db, n, me)
+
+
+def finish(db: sqlite3.Connection, n: int, epoch: int, body: StateChanged) -> None:
+    """The task's end. A cancel that was accepted before it wins over any other outcome. Raises: Fenced."""
+    row = db.execute("SELECT cancel FROM tasks WHERE n = ?", (n,)).fetchone()
+    append_state(db, n, epoch, StateChanged(state=TaskState.CANCELED) if row[0] else body)
+
+
+def cancel(db: sqlite3.Connection, n: int, me: str) -> bool:
+    """Ask for the task's end. Shape: True where it is canceled already (nobody was running it).
+
+    Raises: TaskFinished when it ended otherwise.
+    """
+    id_, state, epoch, open_, owner = db.execute("SELECT id, state, epoch, open, owner FROM tasks WHERE n = ?", (n,)).fetchone()
+    if not open_:
+        if state != TaskState.CANCELED:
+            raise TaskFinished(id_, state)
+        return True
+    if owner is None:
+        append_state(db, n, epoch, StateChanged(state=TaskState.CANCELED))
+        return True
+    db.execute("UPDATE tasks SET cancel = 1 WHERE n = ?", (n,))
+    _wake_owner(db, n, me)
+    return False
+
+
+def cancel_without_runner(db: sqlite3.Connection, n: int) -> None:
+    """End a task whose runner does not stop; whatever that still writes is fenced."""
+    (epoch,) = db.execute("UPDATE tasks SET epoch = epoch + 1 WHERE n = ? RETURNING epoch", (n,)).fetchone()
+    try:
+        append_state(db, n, epoch, StateChanged(state=TaskState.CANCELED))
+    except Fenced:
+        return  # it ended meanwhile
+
+
+def _wake_owner(db: sqlite3.Connection, n: int, me: str) -> None:
+    db.execute(
+        "INSERT OR IGNORE INTO wakeups SELECT owner, n FROM tasks WHERE n = ? AND owner IS NOT NULL AND owner <> ?", (n, me)
+    )
+
+
+def _fence(db: sqlite3.Connection, n: int, epoch: int) -> str:
+    row = db.execute("SELECT state FROM tasks WHERE n = ? AND epoch = ? AND open = 1", (n, epoch)).fetchone()
+    if row is None:
+        raise Fenced
+    return row[0]
+
+
+# Reading. These run on the event loop, so each is bounded.
+
+_TASK = """
+SELECT t.n, t.id, t.agent, t.skill, t.created_at, t.updated_at, t.last_seq, s.body, p.body FROM tasks t
+JOIN events s ON s.task = t.n AND s.seq = t.state_seq LEFT JOIN events p ON p.task = t.n AND p.seq = t.progress_seq
+"""
+
+
+def number(db: sqlite3.Connection, task_id: str) -> int:
+    """The task's row number. Raises: UnknownTask."""
+    row = db.execute("SELECT n FROM tasks WHERE id = ?", (task_id,)).fetchone()
+    if row is None:
+        raise UnknownTask(task_id)
+    return row[0]
+
+
+def task(db: sqlite3.Connection, task_id: str) -> Task:
+    """The task as it stands, with its artifacts put together. Raises: UnknownTask."""
+    row = db.execute(_TASK + "WHERE t.id = ?", (task_id,)).fetchone()
+    if row is None:
+        raise UnknownTask(task_id)
+    return _task(row, _artifacts(db, row[0], row[6]))
+
+
+def newest(db: sqlite3.Connection, limit: int, below: int | None) -> list[Task]:
+    """The newest tasks first, without their artifacts; only those older than row number `below`, where it is given."""
+    where = "" if below is None else "WHERE t.n < :below "
+    rows = db.execute(_TASK + where + "ORDER BY t.n DESC LIMIT :limit", {"below": below, "limit": limit})
+    return [_task(row, ()) for row in rows]
+
+
+def _task(row: tuple[Any, ...], artifacts: tuple[Artifact, ...]) -> Task:
+    _, id_, agent, skill, created_at, updated_at, last_seq, state, progress = row
+    now = StateChanged.model_validate_json(state)
+    return Task(
+        id=id_,
+        agent=agent,
+        skill=skill,
+        state=now.state,
+        result=now.result,
+        error=now.error,
+        question=now.question,
+        progress=Progress.model_validate_json(progress) if progress else None,
+        artifacts=artifacts,
+        created_at=created_at,
+        updated_at=updated_at,
+        last_seq=last_seq,
+    )
+
+
+def _artifacts(db: sqlite3.Connection, n: int, last_seq: int) -> tuple[Artifact, ...]:
+    merged: dict[str, Artifact] = {}
+    rows = db.execute("SELECT body FROM events WHERE task = ? AND kind = 'artifact' AND seq <= ? ORDER BY seq", (n, last_seq))
+    for (body,) in rows:
+        chunk = ArtifactEmitted.model_validate_json(body).artifact
+        before = merged[chunk.name].parts if chunk.append and chunk.name in merged else ()
+        merged[chunk.name] = Artifact(name=chunk.name, parts=before + chunk.parts, last=chunk.last)
+    return tuple(merged.values())
+
+
+def page(db: sqlite3.Connection, n: int, after: int) -> list[Event]:
+    """The next stored events above `after`: at least one where there is one, and a bounded number of bytes."""
+    found: list[Event] = []
+    size_bytes = 0
+    rows = db.execute("SELECT seq, at, body FROM events WHERE task = ? AND seq > ? ORDER BY seq", (n, after))
+    for seq, at, body in rows:
+        found.append(Event(seq=seq, at=at, body=BODY.validate_json(body)))
+        size_bytes += len(body)
+        if len(found) == PAGE_COUNT or size_bytes > PAGE_BYTES:
+            break
+    rows.close()  # an unfinished cursor would hold its snapshot, and with it the WAL
+    return found
+
+
+def ended(db: sqlite3.Connection, n: int, after: int) -> bool:
+    """True when nothing above `after` is stored and nothing will be."""
+    return bool(db.execute("SELECT 1 FROM tasks WHERE n = ? AND open = 0 AND last_seq <= ?", (n, after)).fetchone())
+
+
+def input_json(db: sqlite3.Connection, n: int) -> str:
+    return db.execute("SELECT body FROM inputs WHERE task = ?", (n,)).fetchone()[0]
+
+
+def past(db: sqlite3.Connection, n: int) -> Past:
+    """What earlier runs have recorded and told. A scope tells in order, so a count says which of its events are told."""
+    steps = dict(db.execute("SELECT path, value FROM steps WHERE task = ?", (n,)).fetchall())
+    counts = "SELECT scope, COUNT(*) FROM events WHERE task = ? AND scope IS NOT NULL GROUP BY scope"
+    return Past(steps, dict(db.execute(counts, (n,)).fetchall()))
+
+
+def question(db: sqlite3.Connection, n: int, request_id: str) -> tuple[dict[str, Any], str | None] | None:
+    """The schema of a question's answer and the answer as JSON, None while it is open; or None if it was never asked."""
+    row = db.execute("SELECT schema, answer FROM questions WHERE task = ? AND request_id = ?", (n, request_id)).fetchone()
+    return None if row is None else (json.loads(row[0]), row[1])
+
+
+def error_info(error: Any) -> ErrorInfo:
+    """A SametaskError as it is stored."""
+    return ErrorInfo.model_validate(error.to_json())

@@ -1,0 +1,319 @@
+"""The embedded engine: tasks on one SQLite file, run by any number of processes on one host.
+
+A task belongs to one process at a time, in an epoch. When that process dies, another one that has the file open takes its
+tasks over at once and runs their skills again; what was recorded and told before is not done twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import sqlite3
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError
+
+from ..contract import Origin, Roster, Skill, invalid_input
+from ..errors import InvalidInput, NotWaiting, SametaskError, TaskFinished, Unavailable
+from ..events import Event, Task, TaskState
+from . import log, owners
+from .answers import accepted_json
+from .runner import Runner
+from .store import Store, connect, unavailable
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """`lease_s`: how long a process that hangs keeps its tasks (a dead one loses them at once). `poll_s`: how soon word from
+    another process is heard; `follow_poll_s`: the same while someone follows a task that runs in another process.
+    `cancel_grace_s`: how long a skill may take to stop before its task is ended without it. `stop_grace_s`: the same when the
+    engine shuts down. `synchronous`: FULL survives a power cut, NORMAL only the death of the process.
+    """
+
+    lease_s: float = 10.0
+    poll_s: float = 0.2
+    follow_poll_s: float = 0.05
+    cancel_grace_s: float = 5.0
+    stop_grace_s: float = 5.0
+    synchronous: str = "FULL"
+
+
+class SqliteEngine:
+    """Shape: satisfies `TaskEngine`; made by `open`."""
+
+    def __init__(
+        self,
+        path: Path,
+        connections: tuple[sqlite3.Connection, sqlite3.Connection],
+        lock: owners.OwnerLock,
+        roster: Roster,
+        settings: EngineSettings,
+    ) -> None:
+        self._roster, self._settings, self._lock = roster, settings, lock
+        self._me = lock.id
+        self._served = json.dumps([f"{skill.agent}.{skill.name}" for skill in roster.skills()])
+        self._runners: dict[int, Runner] = {}
+        self._followers: dict[int, set[asyncio.Event]] = {}
+        self._given_up: set[int] = set()
+        self._nudge = asyncio.Event()
+        self._draining = False
+        self._renew_at = 0.0
+        self._seen_version = 0
+        self._store = Store(path, *connections, self._on_commit)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls, path: str, roster: Roster, settings: EngineSettings = EngineSettings()) -> AsyncGenerator[SqliteEngine]:
+        """The engine on that file; `:memory:` is a private file that is removed with the engine. Tasks that a dead process
+        left are running again when the block is entered. Leaving it is a shutdown, see `drain`.
+
+        Raises: Unavailable, naming the path, when the file cannot be written, is not ours, or was made by a newer release.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            synchronous = settings.synchronous
+            if path == ":memory:":
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sametask-", ignore_cleanup_errors=True))
+                path, synchronous = f"{folder}/tasks.db", "OFF"
+            file = Path(os.path.abspath(os.path.expanduser(path)))  # noqa: ASYNC240 - a word about the path, not the disk
+            connections = await anyio.to_thread.run_sync(connect, file, synchronous)
+            try:
+                lock = owners.OwnerLock(file)
+            except OSError as error:
+                for connection in connections:
+                    connection.close()
+                raise unavailable(file, error) from None
+            stack.callback(lock.release)
+            engine = cls(file, connections, lock, roster, settings)
+            stack.callback(engine._store.close)
+            await engine._tick()
+            beat = asyncio.create_task(engine._beat(), name="sametask-beat")
+            try:
+                yield engine
+            finally:
+                with anyio.CancelScope(shield=True):
+                    beat.cancel()
+                    await asyncio.wait([beat])
+                    await engine.drain()
+
+    @property
+    def roster(self) -> Roster:
+        return self._roster
+
+    async def drain(self) -> None:
+        """Shut down: refuse new tasks, end every open `events` with Unavailable, stop the skills and set their tasks free.
+        None of this is a cancel: the tasks stay as they are, for the next process that opens the file. Called on leaving
+        the block that `open` gives; a second call changes nothing.
+        """
+        if self._draining:
+            return
+        self._draining = True
+        for n in list(self._followers):
+            self._wake_followers(n)
+        runners = list(self._runners.values())
+        for runner in runners:
+            runner.stop()
+        if runners:
+            await asyncio.wait([runner.task for runner in runners], timeout=self._settings.stop_grace_s)
+        with contextlib.suppress(Unavailable):  # then the lock, which goes with us, says that we are gone
+            await self._store.write(lambda db: owners.bury(db, self._me))
+
+    async def submit(self, skill: Skill, request: BaseModel, *, key: str | None = None, origin: Origin | None = None) -> Task:
+        if self._draining:
+            raise Unavailable("the engine is shutting down; accepted: a retry in a while, with the same key")
+        if key is not None and not 1 <= len(key) <= 512:
+            raise InvalidInput("key", key, "a text of 1 to 512 characters is accepted")
+        self._roster.skill(skill.agent, skill.name)
+        origin = origin or Origin()
+        try:
+            body = request.model_dump_json()
+            origin_json = json.dumps(asdict(origin))
+        except (PydanticSerializationError, UnicodeError, TypeError, ValueError) as error:
+            raise InvalidInput("input", request, f"a value that JSON can carry is accepted ({error})") from None
+        digest = None if key is None else hashlib.sha256(f"{skill.agent}.{skill.name} {body}".encode()).digest()
+        new = log.Submission(uuid.uuid4().hex, skill.agent, skill.name, key, digest, origin_json, body)
+        stored = await self._store.write(lambda db: log.submit(db, new, self._me))
+        if isinstance(stored, str):
+            return await self.get(stored)
+        n, at = stored
+        claim = log.Claim(n, new.id, new.agent, new.skill, origin_json, epoch=1, cancel=False)
+        self._launch(claim, skill, request, log.Past({}, {}))
+        return Task(
+            id=new.id,
+            agent=new.agent,
+            skill=new.skill,
+            state=TaskState.SUBMITTED,
+            created_at=at,
+            updated_at=at,
+            last_seq=1,
+        )
+
+    async def get(self, task_id: str) -> Task:
+        return log.task(self._store.reader, task_id)
+
+    async def events(self, task_id: str, after: int = 0) -> AsyncIterator[Event]:
+        """As the seam says; and an engine that shuts down ends it with Unavailable, so that it never looks finished."""
+        if after < 0:
+            raise InvalidInput("after", after, "0 or the number of an event is accepted")
+        n = log.number(self._store.reader, task_id)
+        news = asyncio.Event()
+        self._followers.setdefault(n, set()).add(news)
+        if n not in self._runners:
+            self._nudge.set()
+        try:
+            while True:
+                news.clear()
+                if self._draining:
+                    raise Unavailable("the engine is shutting down; the task is not finished")
+                page = log.page(self._store.reader, n, after)
+                for event in page:
+                    yield event
+                    after = event.seq
+                    if event.final:
+                        return
+                if not page:
+                    if log.ended(self._store.reader, n, after):
+                        return
+                    await news.wait()
+        finally:
+            self._followers[n].discard(news)
+            if not self._followers[n]:
+                del self._followers[n]
+
+    async def answer(self, task_id: str, request_id: str, value: Any) -> Task:
+        task = await self.get(task_id)
+        n = log.number(self._store.reader, task_id)
+        question = log.question(self._store.reader, n, request_id)
+        if question is None:
+            raise NotWaiting(task_id, request_id, task.question.request_id if task.question else None)
+        schema, answered = question
+        if answered is None and not task.state.terminal:
+            text = accepted_json(value, schema)
+            runner = self._runners.get(n)
+            if runner and runner.context.question and runner.context.question[0] == request_id:
+                try:
+                    runner.context.question[1].model_validate_json(text)
+                except ValidationError as error:
+                    raise invalid_input(error) from None
+            await self._store.write(lambda db: log.answer(db, n, request_id, text, self._me), n)
+        elif answered is None:
+            raise TaskFinished(task_id, task.state)
+        return await self.get(task_id)
+
+    async def cancel(self, task_id: str) -> Task:
+        n = log.number(self._store.reader, task_id)
+        if not await self._store.write(lambda db: log.cancel(db, n, self._me), n):
+            if (runner := self._runners.get(n)) is not None:
+                runner.cancel()
+            try:
+                async with asyncio.timeout(self._settings.cancel_grace_s):
+                    await self._end_of(task_id)
+            except TimeoutError:
+                await self._store.write(lambda db: log.cancel_without_runner(db, n), n)
+        return await self.get(task_id)
+
+    async def _end_of(self, task_id: str) -> None:
+        async for _ in self.events(task_id, (await self.get(task_id)).last_seq):
+            pass
+
+    async def list(self, *, limit: int = 100, before: str | None = None) -> list[Task]:
+        if not 1 <= limit <= 1000:
+            raise InvalidInput("limit", limit, "1 to 1000 is accepted")
+        below = None if before is None else log.number(self._store.reader, before)
+        return log.newest(self._store.reader, limit, below)
+
+    # What goes on beneath: commits, word from other processes, takeovers.
+
+    def _on_commit(self, tasks: set[int]) -> None:
+        for n in tasks:
+            self._wake_followers(n)
+            if (runner := self._runners.get(n)) is not None:
+                runner.context.wake()
+
+    def _wake_followers(self, n: int) -> None:
+        for news in self._followers.get(n, ()):
+            news.set()
+
+    async def _beat(self) -> None:
+        while True:
+            follows_others = any(n not in self._runners for n in self._followers)
+            pause_s = self._settings.follow_poll_s if follows_others else self._settings.poll_s
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._nudge.wait()
+                    # Someone began to follow: look again how often to look, but never more often than that.
+                    await asyncio.sleep(self._settings.follow_poll_s)
+            self._nudge.clear()
+            with contextlib.suppress(Unavailable, sqlite3.Error):  # the disk may be full now and not in a while
+                await self._tick()
+
+    async def _tick(self) -> None:
+        """Hear what other processes wrote, hold the lease, and take over what nobody runs."""
+        reader = self._store.reader
+        (version,) = reader.execute("PRAGMA data_version").fetchone()
+        if version != self._seen_version:
+            self._seen_version = version
+            for n in [n for n in self._followers if n not in self._runners]:
+                self._wake_followers(n)
+        if time.monotonic() >= self._renew_at:
+            if not await self._store.write(lambda db: owners.renew(db, self._me, self._settings.lease_s)):
+                for runner in self._runners.values():
+                    runner.stop()
+            self._renew_at = time.monotonic() + self._settings.lease_s / 3
+        if owners.has_wakeups(reader, self._me):
+            self._hear(await self._store.write(lambda db: owners.take_wakeups(db, self._me)))
+        await self._bury_the_dead(reader)
+        if self._given_up:
+            given_up, self._given_up = self._given_up, set()
+            await self._store.write(lambda db: owners.set_free(db, self._me, given_up))
+        if owners.has_free(reader, self._served):
+            for claim in await self._store.write(lambda db: owners.claim(db, self._me, self._served)):
+                skill = self._roster.skill(claim.agent, claim.skill)
+                self._launch(claim, skill, None, log.past(reader, claim.n))
+
+    def _hear(self, wakeups: list[tuple[int, int, bool, bool]]) -> None:
+        for n, epoch, cancel, ours in wakeups:
+            self._wake_followers(n)
+            runner = self._runners.get(n)
+            if runner is None:
+                continue
+            if not ours or epoch != runner.claim.epoch:
+                runner.stop()
+            elif cancel:
+                runner.cancel()
+            else:
+                runner.context.wake()
+
+    async def _bury_the_dead(self, reader: sqlite3.Connection) -> None:
+        now = time.time()
+        for owner, lease_until in owners.others(reader, self._me):
+            if self._lock.is_dead(owner):
+                await self._store.write(lambda db, owner=owner: owners.bury(db, owner))
+                self._lock.sweep(owner)
+            elif lease_until < now:
+                await self._store.write(lambda db, owner=owner, until=lease_until: owners.bury(db, owner, until))
+
+    def _launch(self, claim: log.Claim, skill: Skill, request: BaseModel | None, past: log.Past) -> None:
+        if not self._draining:
+            self._runners[claim.n] = Runner(self._store, claim, skill, request, past, self._on_end)
+
+    def _on_end(self, runner: Runner, error: Exception | None) -> None:
+        n = runner.claim.n
+        if self._runners.get(n) is runner:
+            del self._runners[n]
+        if isinstance(error, SametaskError):  # it could not be written: begin again when it can
+            self._given_up.add(n)
+            self._nudge.set()
+        if n in self._followers:  # they follow another process's task from now on, unless it has ended
+            self._wake_followers(n)
+            self._nudge.set()
