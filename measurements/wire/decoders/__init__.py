@@ -1,0 +1,1 @@
+"""Decoders that follow a connection from beside it, one file per protocol."""

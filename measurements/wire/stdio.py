@@ -1,0 +1,116 @@
+"""The tap for a server on pipes: the client spawns our relay program, and the harness spawns the real server behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+import anyio
+
+from .decoders.passive import Wire
+from .faults.contract import Fault
+from .recording import Recording
+from .tap import Tap
+
+_EXIT_S = 2.0
+
+
+class StdioTap(Tap):
+    """`async with StdioTap([sys.executable, "-m", "server"]) as tap`: clients spawn `tap.command` instead of the server.
+
+    Each relay that connects starts one server with `command` (which may be set again while the tap runs: `tap.server_command`),
+    its stdin and stdout on a socket pair, its stderr ours unless `stderr` is given. `pid` is the newest server's, so that it can
+    be killed. A cut ends the relay program: the client sees its pipes close. Leaving the block ends servers that did not
+    leave by themselves when their stdin closed.
+    """
+
+    _wire: Wire = "stdio"
+
+    def __init__(
+        self,
+        server_command: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        stderr: IO[bytes] | int | None = None,
+        faults: Sequence[Fault] = (),
+        delay_ms: float = 0.0,
+        recording: Recording | None = None,
+        name: str = "stdio",
+    ) -> None:
+        super().__init__(faults=faults, delay_ms=delay_ms, recording=recording, name=name)
+        self.server_command = tuple(server_command)
+        self.servers: list[asyncio.subprocess.Process] = []
+        self._env = env
+        self._cwd = cwd
+        self._stderr = stderr
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """What the client must spawn, with its arguments."""
+        host, _, port = self.address.rpartition(":")
+        relay = str(Path(__file__).with_name("stdio_relay.py"))
+        return (sys.executable, "-I", "-S", relay, host, port)
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the server that was started last, None before the first."""
+        return self.servers[-1].pid if self.servers else None
+
+    def kill(self) -> None:
+        """SIGKILL to the server that was started last and to what it started."""
+        _signal(self.servers[-1], signal.SIGKILL)
+
+    @contextlib.asynccontextmanager
+    async def _listening(self) -> AsyncGenerator[None]:
+        try:
+            async with super()._listening():
+                yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                for server in self.servers:
+                    await _end(server)
+
+    async def _dial(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        try:
+            server = await asyncio.create_subprocess_exec(
+                *self.server_command,
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=self._stderr,
+                env=self._env,
+                cwd=self._cwd,
+                start_new_session=True,
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self.servers.append(server)
+        ours.setblocking(False)
+        return ours
+
+
+def _signal(server: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    if server.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, number)
+
+
+async def _end(server: asyncio.subprocess.Process) -> None:
+    with anyio.move_on_after(_EXIT_S):
+        await server.wait()
+    _signal(server, signal.SIGTERM)
+    with anyio.move_on_after(_EXIT_S):
+        await server.wait()
+    _signal(server, signal.SIGKILL)
+    await server.wait()

@@ -1,0 +1,171 @@
+"""The wire tap: a TCP relay between client and server that decodes, counts, delays and carries out faults."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncGenerator, Sequence
+from types import TracebackType
+from typing import Self
+
+import anyio
+
+from .decoders.passive import Wire
+from .faults.contract import Fault
+from .link import LinkSettings, RelayLink, reset
+from .recording import Recording
+
+Target = tuple[str, int] | str
+_BACKLOG = 1024
+
+
+class Tap:
+    """A listener on loopback; each connection to it is relayed to what `_dial` gives.
+
+    `async with` binds `address` (`host:port`) and leaving it resets what is still open. `fired` is set, and `fired_at` is the
+    monotonic time in seconds, when the last armed fault struck. `delay_ms` is the round-trip time that is added: half of it
+    each way, and once more in full before the first bytes of a TCP client, for the handshake; it may be set between exchanges.
+    """
+
+    _wire: Wire = "tcp"
+
+    def __init__(
+        self, *, faults: Sequence[Fault] = (), delay_ms: float = 0.0, recording: Recording | None = None, name: str = "tcp"
+    ) -> None:
+        self.name = name
+        self.recording = recording or Recording()
+        self.fired = asyncio.Event()
+        self.fired_at: float | None = None
+        self._settings = LinkSettings(self.recording, delay_ms, self._wire == "tcp", [], self._fire)
+        self._stack = contextlib.AsyncExitStack()
+        self._address = ""
+        self._links: set[RelayLink] = set()
+        self.arm(*faults)
+
+    @property
+    def address(self) -> str:
+        """Where clients connect, `host:port`."""
+        return self._address
+
+    @property
+    def delay_ms(self) -> float:
+        return self._settings.delay_ms
+
+    @delay_ms.setter
+    def delay_ms(self, value: float) -> None:
+        self._settings.delay_ms = value
+
+    def arm(self, *faults: Fault) -> None:
+        """From now on these faults and no others, each counting from zero; `fired` is cleared."""
+        self._settings.triggers[:] = [fault.arm() for fault in faults]
+        self.fired.clear()
+        self.fired_at = None
+
+    def cut_all(self) -> None:
+        """Reset every connection that is open now."""
+        for link in list(self._links):
+            link.cut("reset")
+
+    def _fire(self) -> None:
+        self.fired_at = time.monotonic()
+        self.fired.set()
+
+    async def __aenter__(self) -> Self:
+        await self._stack.enter_async_context(self._listening())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await self._stack.__aexit__(kind, error, trace)
+
+    @contextlib.asynccontextmanager
+    async def _listening(self) -> AsyncGenerator[None]:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+            listener.setblocking(False)
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(_BACKLOG)
+            self._address = "{}:{}".format(*listener.getsockname())
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._accept, listener)
+                try:
+                    yield
+                finally:
+                    group.cancel_scope.cancel()
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        async with anyio.create_task_group() as group:
+            while True:
+                client, _ = await loop.sock_accept(listener)
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                group.start_soon(self._serve, client)
+
+    async def _serve(self, client: socket.socket) -> None:
+        record = self.recording.open(self._wire, self.name)
+        try:
+            server = await self._dial()
+        except OSError:
+            record.closed_at = time.monotonic()
+            reset(client)
+            client.close()
+            return
+        except BaseException:
+            client.close()
+            raise
+        link = RelayLink(self._settings, record, client, server)
+        self._links.add(link)
+        try:
+            await link.run()
+        finally:
+            self._links.discard(link)
+
+    async def _dial(self) -> socket.socket:
+        """A connected, non-blocking socket to the server.
+
+        :raises OSError: the server cannot be reached; the client is reset
+        """
+        raise NotImplementedError
+
+
+class WireTap(Tap):
+    """`async with WireTap(target) as tap`: clients connect to `tap.address` instead of `target` (a `host:port` or a pair).
+
+    `target` may be set again while the tap runs: a server that came back elsewhere. While it is None, or refuses, clients are
+    reset at once. Several taps (a card over HTTP, tasks over gRPC) share one `recording` to count a flow over all of them.
+    """
+
+    def __init__(
+        self,
+        target: Target | None = None,
+        *,
+        faults: Sequence[Fault] = (),
+        delay_ms: float = 0.0,
+        recording: Recording | None = None,
+        name: str = "tcp",
+    ) -> None:
+        super().__init__(faults=faults, delay_ms=delay_ms, recording=recording, name=name)
+        self.target = target
+
+    async def _dial(self) -> socket.socket:
+        if self.target is None:
+            raise ConnectionRefusedError("the tap has no target")
+        host, port = _host_port(self.target)
+        server = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            server.setblocking(False)
+            server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await asyncio.get_running_loop().sock_connect(server, (host, port))
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+
+def _host_port(target: Target) -> tuple[str, int]:
+    if not isinstance(target, str):
+        return target
+    host, _, port = target.rpartition(":")
+    return host.strip("[]"), int(port)
