@@ -6,6 +6,7 @@ A protocol's folder exports `VARIANTS`, a tuple of `Variant`. Its server and cli
 
 from __future__ import annotations
 
+import asyncio
 import pkgutil
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -37,10 +38,13 @@ class Bind:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A running server: the `url` a client connects to, and the bound `host:port` of each listener by name."""
+    """A running server: the `url` a client connects to, and the bound `host:port` of each listener by name. On pipes,
+    `closed` is set once the peer has closed them.
+    """
 
     url: str
     listeners: Mapping[str, str]
+    closed: asyncio.Event | None = None
 
 
 class Serve(Protocol):
