@@ -22,7 +22,7 @@ CATCH_UP_REQUESTS = 1000
 
 agent = Agent(
     "prefix_cache",
-    description="Plans the memory of a KV cache and replays request traces through a content-addressed prefix cache with LRU eviction.",
+    description="Plans the memory of a KV cache; replays request traces through a content-addressed prefix cache (LRU).",
     version="1",
 )
 
