@@ -30,7 +30,9 @@ def bind_socket(bind: Bind, listener: int = 0) -> socket.socket:
     Raises: Unavailable, naming the address, when it cannot be bound.
     """
     port = bind.port_of(listener)
-    sock = socket.socket(socket.AF_INET6 if ":" in bind.host else socket.AF_INET, socket.SOCK_STREAM)
+    family = socket.AF_INET6 if ":" in bind.host else socket.AF_INET
+    # The protocol is named because asyncio turns Nagle's algorithm off only then: else every answer waits 40 ms for an ACK.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((bind.host, port))
