@@ -28,7 +28,6 @@ def accepted_json(value: Any, schema: dict[str, Any]) -> str:
 
 def _validate(value: Any, schema: dict[str, Any]) -> None:
     import jsonschema
-    import jsonschema.exceptions
 
     library = cast(Any, jsonschema)  # it has no types
     validator = library.Draft202012Validator(schema, format_checker=library.FormatChecker())

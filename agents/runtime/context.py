@@ -157,9 +157,7 @@ class RunningContext:
 
 
 async def _call(fn: Callable[..., Any], *args: Any) -> Any:
-    plain = fn
-    while isinstance(plain, functools.partial):
-        plain = cast(Callable[..., Any], plain.func)
+    plain = _plain(fn)
     if inspect.isroutine(plain) and not inspect.iscoroutinefunction(plain):
         # Abandoned when canceled: a thread cannot be stopped, and its value is wanted by nobody.
         value = await anyio.to_thread.run_sync(functools.partial(fn, *args), abandon_on_cancel=True)
@@ -169,6 +167,12 @@ async def _call(fn: Callable[..., Any], *args: Any) -> Any:
 
 
 def _restore(fn: Callable[..., Any], text: str) -> Any:
-    annotated = "return" in getattr(fn, "__annotations__", {})
-    adapter = return_type(fn) if annotated else None
+    plain = _plain(fn)
+    adapter = return_type(plain) if "return" in getattr(plain, "__annotations__", {}) else None
     return json.loads(text) if adapter is None else adapter.validate_json(text)
+
+
+def _plain(fn: Callable[..., Any]) -> Callable[..., Any]:
+    while isinstance(fn, functools.partial):
+        fn = cast(Callable[..., Any], fn.func)
+    return fn

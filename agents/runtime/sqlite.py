@@ -41,7 +41,7 @@ class EngineSettings:
     engine shuts down. `synchronous`: FULL survives a power cut, NORMAL only the death of the process.
     """
 
-    lease_s: float = 10.0
+    lease_s: float = 30.0
     poll_s: float = 0.2
     follow_poll_s: float = 0.05
     cancel_grace_s: float = 5.0
@@ -220,6 +220,8 @@ class SqliteEngine:
                     await self._end_of(task_id)
             except TimeoutError:
                 await self._store.write(lambda db: log.cancel_without_runner(db, n), n)
+                if runner is not None:
+                    runner.stop()
         return await self.get(task_id)
 
     async def _end_of(self, task_id: str) -> None:
