@@ -58,7 +58,7 @@ def connect(path: Path, synchronous: str) -> tuple[sqlite3.Connection, sqlite3.C
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for _ in range(2):
-            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=30)
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=10)
             opened.append(connection)
             if connection is opened[0]:
                 _prepare(connection, path)
