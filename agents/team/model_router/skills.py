@@ -12,7 +12,7 @@ from .routing import Ask, Candidate, Outcome, Router, Sweep, spread, synthetic_q
 
 agent = Agent(
     "model_router",
-    description="Routes queries between a weak and a strong model by difficulty; tunes the threshold on the cost-quality frontier.",
+    description="Routes queries between a weak and a strong model; tunes the threshold on the cost-quality frontier.",
     version="1",
 )
 

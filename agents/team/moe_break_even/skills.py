@@ -63,7 +63,7 @@ async def estimate(request: EstimateRequest) -> Estimate:
             )
             for at, behind in crossed
         ],
-        reason=_reason(request, crossed[-1][0] if crossed else None, below, above, touched, moe_terms, dense_terms),
+        reason=_reason(request, [at for at, _ in crossed], below, above, touched, moe_terms, dense_terms),
     )
 
 
@@ -117,20 +117,17 @@ def _terms(of: Deployment, batch: float, gpu: Hardware) -> Terms:
 
 
 def _reason(
-    request: EstimateRequest, at: float | None, below: Winner, above: Winner, touched: float, moe: Terms, dense: Terms
+    request: EstimateRequest, crossed: list[float], below: Winner, above: Winner, touched: float, moe: Terms, dense: Terms
 ) -> str:
     where = (
         f"at {request.concurrency:g} concurrent sequences the mixture of experts is bound by {moe.bound} and touches "
         f"{touched:.3g} of {request.moe.experts} experts a layer, and the dense model is bound by {dense.bound}"
     )
-    if at is None:
-        if above == "tie":
-            return (
-                f"There is no break-even: both cost the same up to {request.max_concurrency:g} concurrent sequences; {where}."
-            )
-        who = f"{_NAMES[above]} is the cheaper one at every concurrency up to {request.max_concurrency:g}"
-        return f"There is no break-even: {who}; {where}."
+    top = f"{request.max_concurrency:g} concurrent sequences"
+    if not crossed:
+        everywhere = "both cost the same" if above == "tie" else f"{_NAMES[above]} is the cheaper one"
+        return f"There is no break-even: {everywhere} all the way up to {top}; {where}."
+    start = f"from {crossed[-2]:.4g} to" if len(crossed) > 1 else "up to"
     return (
-        f"Up to {at:.4g} concurrent sequences {_NAMES[below]} is the cheaper one, and {_NAMES[above]} from there up to "
-        f"{request.max_concurrency:g}; {where}."
+        f"Here {_NAMES[below]} is the cheaper one {start} {crossed[-1]:.4g} and {_NAMES[above]} from there to {top}; {where}."
     )
