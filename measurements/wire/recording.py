@@ -18,6 +18,8 @@ from .message import Decoded, Direction, Message, Split
 class ConnectionRecord:
     """One connection: its messages in order, its bytes each way, and why it could not be read where it could not.
 
+    Shape: `refused` says why there was no server behind it (then it carried nothing).
+
     Units: `opened_at` and `closed_at` are monotonic seconds.
     """
 
@@ -27,6 +29,7 @@ class ConnectionRecord:
         self.listener = listener
         self.opened_at = time.monotonic()
         self.closed_at: float | None = None
+        self.refused: str | None = None
         self.messages: list[Message] = []
         self.up = Split()
         self.down = Split()

@@ -25,10 +25,10 @@ _EXIT_S = 2.0
 class StdioTap(Tap):
     """`async with StdioTap([sys.executable, "-m", "server"]) as tap`: clients spawn `tap.command` instead of the server.
 
-    Each relay that connects starts one server with `command` (which may be set again while the tap runs: `tap.server_command`),
-    its stdin and stdout on a socket pair, its stderr ours unless `stderr` is given. `pid` is the newest server's, so that it can
-    be killed. A cut ends the relay program: the client sees its pipes close. Leaving the block ends servers that did not
-    leave by themselves when their stdin closed.
+    Each relay that connects starts one server with `server_command` (which may be set again while the tap runs), its stdin and
+    stdout on a socket pair, its stderr ours unless `stderr` is given. `pid` is the newest server's, so that it can be killed.
+    A cut ends the relay program: the client sees its pipes close. Leaving the block ends servers that did not leave by
+    themselves when their stdin closed.
     """
 
     _wire: Wire = "stdio"

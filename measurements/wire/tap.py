@@ -107,7 +107,8 @@ class Tap:
         record = self.recording.open(self._wire, self.name)
         try:
             server = await self._dial()
-        except OSError:
+        except OSError as error:
+            record.refused = str(error)
             record.closed_at = time.monotonic()
             reset(client)
             client.close()
