@@ -1,0 +1,157 @@
+"""The bench: real servers in processes of their own, each behind its taps, and the clients that call them."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..protocols.client import AgentClient, ClientSettings
+from ..protocols.server_process import ServerOptions, ServerProcess, server_process
+from ..protocols.variants import Variant
+from .samples import Sample
+from .wire.recording import Recording
+from .wire.stdio import StdioTap
+from .wire.tap import Tap, WireTap
+
+TEAM: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much a suite measures. Units: `delays_ms` are injected round-trip times; `deadline_s` is when a task counts as
+    hung.
+    """
+
+    name: str
+    repeats: int
+    trials: int
+    delays_ms: tuple[float, ...] = (0.0, 10.0, 20.0, 40.0)
+    deadline_s: float = 20.0
+
+
+SUITES = {"quick": Effort("quick", repeats=3, trials=3), "full": Effort("full", repeats=10, trials=20, deadline_s=60.0)}
+
+
+class Station:
+    """One variant's server behind its taps. Clients that `open()` makes go through the taps; `recording` has what passed."""
+
+    def __init__(self, variant: Variant, engine: str, agents: tuple[str, ...], settings: ClientSettings) -> None:
+        self.variant, self.recording = variant, Recording()
+        self.taps: dict[str, Tap] = {}
+        self._engine, self._agents, self._settings = engine, agents, settings
+        self._server: ServerProcess | None = None
+        self._stack = contextlib.AsyncExitStack()
+        self._running = contextlib.AsyncExitStack()
+
+    @property
+    def url(self) -> str:
+        """Where clients connect: the taps."""
+        if self._stdio is not None:
+            return "stdio:" + shlex.join(self._stdio.command)
+        return self.variant.address({name: tap.address for name, tap in self.taps.items()})
+
+    def open(self) -> AbstractAsyncContextManager[AgentClient]:
+        """A new client of this variant."""
+        return self.variant.connect()(self.url, self._settings)
+
+    def set_delay(self, delay_ms: float) -> None:
+        """From now on every tap adds this round-trip time."""
+        for tap in self.taps.values():
+            tap.delay_ms = delay_ms
+
+    async def kill(self) -> float:
+        """SIGKILL to the server. Yields the monotonic time in seconds at which it was sent."""
+        if self._stdio is not None:
+            at = time.monotonic()
+            self._stdio.kill()
+            return at
+        assert self._server is not None
+        for tap in self.taps.values():
+            assert isinstance(tap, WireTap)
+            tap.target = None  # a dead server's port refuses; so does the tap, until the new one is there
+        at = time.monotonic()
+        await self._server.kill()
+        await self._running.aclose()
+        return at
+
+    async def start(self) -> None:
+        """Start the server (again) on the same store. Over pipes the next client does that."""
+        if self._stdio is not None:
+            return
+        advertise = {name: tap.address for name, tap in self.taps.items()}
+        options = ServerOptions((self.variant,), self._engine, self._agents, advertise=advertise)
+        self._running = contextlib.AsyncExitStack()
+        self._server = await self._running.enter_async_context(server_process(options))
+        for name, tap in self.taps.items():
+            assert isinstance(tap, WireTap)
+            tap.target = self._server.endpoints[self.variant.name].listeners[name]
+
+    @property
+    def _stdio(self) -> StdioTap | None:
+        tap = self.taps.get("stdio")
+        return tap if isinstance(tap, StdioTap) else None
+
+    async def __aenter__(self) -> Station:
+        async with contextlib.AsyncExitStack() as stack:
+            if self.variant.listeners:
+                for name in self.variant.listeners:
+                    self.taps[name] = await stack.enter_async_context(WireTap(recording=self.recording, name=name))
+            else:
+                options = ServerOptions((self.variant,), self._engine, self._agents)
+                tap = StdioTap(options.command, recording=self.recording)
+                self.taps["stdio"] = await stack.enter_async_context(tap)
+            stack.push_async_callback(self._end)
+            await self.start()
+            self._stack = stack.pop_all()
+        return self
+
+    async def _end(self) -> None:
+        await self._running.aclose()
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._stack.aclose()
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a metric measures with. `progress(done, total, text)` is told by the metric as it goes.
+
+    Shape: `variants` are those asked for; those without a server of their own (inproc) have no wire to measure.
+    """
+
+    variants: tuple[Variant, ...]
+    effort: Effort
+    seed: int
+    scratch: Path
+    progress: Callable[[float, float, str], None] = field(default=lambda done, total, text: None)
+    settings: ClientSettings = ClientSettings()
+
+    @property
+    def wired(self) -> list[Variant]:
+        return [variant for variant in self.variants if variant.server]
+
+    def without_wire(self, metric: str, cells: Sequence[dict[str, str]]) -> list[Sample]:
+        """A `not_testable` sample for each cell of each variant that has no wire."""
+        reason = "it is called in the same process: there is no wire and no server to break"
+        return [
+            Sample(metric=metric, variant=variant.name, cell=dict(cell), status="not_testable", reason=reason, at=time.time())
+            for variant in self.variants
+            if not variant.server
+            for cell in cells
+        ]
+
+    def station(self, variant: Variant, agents: tuple[str, ...] = TEAM, *, engine: str = "") -> Station:
+        """A station with a store of its own, unless `engine` names one.
+
+        Raises: Unavailable when the server does not come up.
+        """
+        if not engine:
+            folder = Path(tempfile.mkdtemp(prefix=f"{variant.name}-", dir=self.scratch))
+            engine = f"sqlite:///{folder / 'tasks.db'}"
+        return Station(variant, engine, agents, self.settings)

@@ -1,0 +1,87 @@
+"""The agent that the faults are tried on: it does nothing but leave a mark for every step, in its answer and on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from ...agents.contract import Agent, Question, TaskContext
+from ...agents.events import Artifact, Frozen, TextPart
+
+
+class EchoRequest(Frozen):
+    text: str = Field(default="", max_length=1_000_000, description="any text, at most 1,000,000 characters")
+
+
+class EchoReply(Frozen):
+    text: str = Field(description="the same text")
+
+
+class WorkRequest(Frozen):
+    steps: int = Field(default=20, ge=1, le=100_000, description="steps to do, 1 to 100,000")
+    step_ms: int = Field(default=20, ge=0, le=60_000, description="how long a step works, 0 to 60,000 ms")
+    ask: bool = Field(default=False, description="true: ask the caller once, half-way")
+    ledger: str = Field(default="", max_length=4096, description="file that each executed step appends a line to; empty: none")
+    payload_bytes: int = Field(default=0, ge=0, le=1_000_000, description="size of each step's mark, 0 to 1,000,000 bytes")
+
+
+class WorkReport(Frozen):
+    steps: int = Field(description="steps done")
+    executed: int = Field(description="lines in the ledger of this task's steps; 0 without a ledger")
+    answer: str = Field(description="the caller's answer; empty where nothing was asked")
+
+
+class Decision(Frozen):
+    choice: Literal["continue", "stop"] = Field(description="continue, or stop here")
+
+
+agent = Agent(
+    "probe", description="Leaves a mark for every step, so that what is lost or done twice can be counted", version="1"
+)
+
+
+@agent.skill
+async def echo(request: EchoRequest) -> EchoReply:
+    """Give back the text."""
+    return EchoReply(text=request.text)
+
+
+@agent.skill
+async def work(request: WorkRequest, task: TaskContext) -> WorkReport:
+    """Do the steps one by one; each leaves a line in the ledger, an artifact and progress."""
+    answer, done = "", 0
+    for number in range(1, request.steps + 1):
+        if request.ask and number == request.steps // 2 + 1:
+            answer = (await task.ask(Question("Continue with the second half?", Decision))).choice
+            if answer == "stop":
+                break
+        await task.step(f"mark-{number}", _mark, request.ledger, task.id, number, request.step_ms)
+        text = f"mark {number}".ljust(request.payload_bytes, ".")
+        await task.emit(Artifact(name=f"mark-{number}", parts=(TextPart(text=text),)))
+        await task.progress(number, request.steps)
+        done = number
+    executed = await task.step("count", _count, request.ledger, task.id)
+    return WorkReport(steps=done, executed=executed, answer=answer)
+
+
+async def _mark(ledger: str, task_id: str, number: int, step_ms: int) -> int:
+    await asyncio.sleep(step_ms / 1000)
+    if ledger:
+        # One write of one short line with O_APPEND is whole or absent, whoever else writes to the file.
+        descriptor = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(descriptor, f"{task_id} {number}\n".encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    return number
+
+
+def _count(ledger: str, task_id: str) -> int:
+    if not ledger:
+        return 0
+    return sum(line.split()[0] == task_id for line in Path(ledger).read_text(encoding="utf-8").splitlines())

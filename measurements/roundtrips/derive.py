@@ -1,0 +1,94 @@
+"""From samples to rows: the medians of what was counted, and the slope of time against the injected round-trip time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..metric import Row
+from ..samples import Sample
+
+RESAMPLES = 2000
+TOLERANCE = 0.25
+HIDDEN_BY_START = "the child process starts within this flow, and its second of start-up hides milliseconds of delay"
+
+
+def derive(samples: Sequence[Sample]) -> list[Row]:
+    """One row for each variant and flow.
+
+    Shape: `slope_round_trips` is the least-squares slope, in ms per ms, of the median completion times; `slope_ci` its 95%
+    interval by a bootstrap of the repeats within each delay (Efron 1979); `flagged` where the two methods differ by more
+    than 0.25. A failed sample is in `failed` and in no series.
+    """
+    cells: dict[tuple[str, str], list[Sample]] = {}
+    for sample in samples:
+        cells.setdefault((sample.variant, sample.cell["flow"]), []).append(sample)
+    return [_row(variant, flow, some) for (variant, flow), some in cells.items()]
+
+
+def _row(variant: str, flow: str, samples: Sequence[Sample]) -> Row:
+    good = [sample for sample in samples if sample.status == "ok"]
+    row: Row = {"variant": variant, "flow": flow, "trials": len(samples), "failed": sum(s.status == "failed" for s in samples)}
+    if not good:
+        reasons = list(dict.fromkeys(sample.reason for sample in samples))
+        if any(sample.status == "not_testable" for sample in samples):
+            row["trials"] = 0
+        return {**row, "not_testable": "; ".join(reasons[:2])}
+    if undecodable := [reason for sample in good for reason in sample.values["undecodable"]]:
+        return {**row, "not_testable": f"the wire could not be read: {undecodable[0]}"}
+    widest = max(sample.cell["delay_ms"] for sample in good)
+    # Turns are told apart by time, so they are read where an answer takes longest.
+    turns = median(_values([s for s in good if s.cell["delay_ms"] == widest], "turns_count"))
+    row |= {
+        "connections": median(_values(good, "connections_count")),
+        "requests": median(_values(good, "requests_count")),
+        "turns_on_wire": turns,
+        "bytes_up": median(_values(good, "up_bytes")),
+        "bytes_down": median(_values(good, "down_bytes")),
+        "elapsed_ms": _floor(good),
+        "fingerprint": list(dict.fromkeys(line for sample in good for line in sample.values["fingerprint"])),
+    }
+    if flow == "cold" and any(line.startswith("stdio") for line in row["fingerprint"]):
+        return {**row, "slope_not_testable": HIDDEN_BY_START}
+    slope, interval = slope_of(
+        [sample.cell["delay_ms"] for sample in good], _values(good, "elapsed_ms"), np.random.default_rng(0)
+    )
+    if slope is not None:
+        row |= {"slope_round_trips": slope, "slope_ci": interval, "flagged": abs(slope - turns) > TOLERANCE}
+    return row
+
+
+def slope_of(
+    delays_ms: Sequence[float], elapsed_ms: Sequence[float], rng: np.random.Generator
+) -> tuple[float | None, list[float] | None]:
+    """The slope of the medians per delay, and its bootstrap interval; (None, None) with fewer than three delays."""
+    groups = [
+        np.array([elapsed for each, elapsed in zip(delays_ms, elapsed_ms, strict=True) if each == delay])
+        for delay in sorted(set(delays_ms))
+    ]
+    x = np.array(sorted(set(delays_ms)))
+    if len(x) < 3:
+        return None, None
+    medians = np.array([float(np.median(group)) for group in groups])[:, None]
+    drawn = np.array([np.median(rng.choice(group, (RESAMPLES, len(group))), axis=1) for group in groups])
+    low, high = np.quantile(_slopes(x, drawn), (0.025, 0.975))
+    return float(_slopes(x, medians)[0]), [float(low), float(high)]
+
+
+def _slopes(x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+    centred = x - x.mean()
+    return centred @ (y - y.mean(axis=0)) / (centred @ centred)
+
+
+def _values(samples: Sequence[Sample], name: str) -> list[float]:
+    return [sample.values[name] for sample in samples]
+
+
+def _floor(samples: Sequence[Sample]) -> float:
+    """The median completion time without any injected delay, in ms."""
+    shortest = min(sample.cell["delay_ms"] for sample in samples)
+    return round(median(_values([s for s in samples if s.cell["delay_ms"] == shortest], "elapsed_ms")), 3)

@@ -1,0 +1,148 @@
+"""The flows whose round trips are counted: the same intent over every variant, in the words of the client's seam."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ...agents.errors import SametaskError
+from ...agents.events import TaskState
+from ...protocols.client import AgentClient
+from ..bench import Station
+
+AGENT = "prefix_cache"
+QUICK: tuple[str, dict[str, Any]] = ("plan", {"layers": 32, "kv_heads": 8, "head_dim": 128, "memory_bytes": 16 * 2**30})
+LONG: tuple[str, dict[str, Any]] = ("simulate", {"synthetic": {"seed": 1, "request_count": 1500}})
+SHORT: tuple[str, dict[str, Any]] = ("simulate", {"synthetic": {"seed": 1, "request_count": 20}})
+"""Where a client waits for the end, the work is short: what takes longer than a round trip would hide it."""
+
+ASKING: tuple[str, dict[str, Any]] = (SHORT[0], {**SHORT[1], "capacity_blocks": 10, "confirm": True})
+
+Act = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """`prepare(station)` yields the act that is timed and counted; what it does before and after the yield is neither."""
+
+    name: str
+    prepare: Callable[[Station], AbstractAsyncContextManager[Act]]
+
+
+class FlowFailed(Exception):
+    """The flow ran, and did not do what it is for."""
+
+
+@asynccontextmanager
+async def _cold(station: Station) -> AsyncGenerator[Act]:
+    opened: list[Any] = []
+
+    async def act() -> None:
+        client = station.open()
+        opened.append(client)
+        entered = await client.__aenter__()
+        await entered.discover()
+        await entered.call(AGENT, *QUICK)
+
+    try:
+        yield act
+    finally:
+        # Left after the counting: what it costs to say goodbye is no part of a first result.
+        for client in opened:
+            await client.__aexit__(None, None, None)
+
+
+@asynccontextmanager
+async def _warm_client(station: Station) -> AsyncGenerator[AgentClient]:
+    async with station.open() as client:
+        await client.discover()
+        await client.call(AGENT, *QUICK)
+        yield client
+
+
+@asynccontextmanager
+async def _warm(station: Station) -> AsyncGenerator[Act]:
+    async with _warm_client(station) as client:
+
+        async def act() -> None:
+            await client.call(AGENT, *QUICK)
+
+        yield act
+
+
+@asynccontextmanager
+async def _stream(station: Station) -> AsyncGenerator[Act]:
+    async with _warm_client(station) as client:
+
+        async def act() -> None:
+            last = None
+            async for event in client.stream(AGENT, *LONG):
+                last = event
+            if last is None or last.state is not TaskState.COMPLETED:
+                raise FlowFailed(f"the stream ended with {last and last.state}, not completed")
+
+        yield act
+
+
+@asynccontextmanager
+async def _submit_wait(station: Station) -> AsyncGenerator[Act]:
+    async with _warm_client(station) as client:
+
+        async def act() -> None:
+            task = await client.submit(AGENT, *SHORT)
+            _expect((await client.wait(task.id)).state, TaskState.COMPLETED)
+
+        yield act
+
+
+@asynccontextmanager
+async def _cancel(station: Station) -> AsyncGenerator[Act]:
+    async with _waiting(station) as (client, task_id):
+
+        async def act() -> None:
+            await client.cancel(task_id)
+
+        yield act
+        _expect((await client.get(task_id)).state, TaskState.CANCELED)
+
+
+@asynccontextmanager
+async def _answer(station: Station) -> AsyncGenerator[Act]:
+    async with _waiting(station) as (client, task_id):
+        question = (await client.get(task_id)).question
+        if question is None:
+            raise FlowFailed("the task waits, and its question is not told")
+
+        async def act() -> None:
+            await client.answer(task_id, question.request_id, {"choice": "evict"})
+            _expect((await client.wait(task_id)).state, TaskState.COMPLETED)
+
+        yield act
+
+
+@asynccontextmanager
+async def _waiting(station: Station) -> AsyncGenerator[tuple[AgentClient, str]]:
+    async with _warm_client(station) as client:
+        task = await client.wait((await client.submit(AGENT, *ASKING)).id)
+        _expect(task.state, TaskState.INPUT_REQUIRED)
+        yield client, task.id
+
+
+def _expect(state: TaskState, wanted: TaskState) -> None:
+    if state is not wanted:
+        raise FlowFailed(f"the task is {state}, not {wanted}")
+
+
+FLOWS = (
+    Flow("cold", _cold),
+    Flow("warm", _warm),
+    Flow("stream", _stream),
+    Flow("submit_wait", _submit_wait),
+    Flow("cancel", _cancel),
+    Flow("answer", _answer),
+)
+
+FAILURES = (SametaskError, FlowFailed)
+"""What a flow may fail with and be the variant's own failure; anything else is the harness's."""

@@ -1,0 +1,69 @@
+"""Run every flow of every variant at every injected delay, in an order drawn from the seed."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from collections.abc import AsyncGenerator
+
+import anyio
+
+from ..bench import Bench, Station
+from ..samples import Sample
+from .flows import FAILURES, FLOWS, Flow
+
+METRIC = "round_trips"
+FLOW_TIMEOUT_S = 30.0
+
+
+async def measure(bench: Bench) -> AsyncGenerator[Sample]:
+    """Yields one sample for each flow, variant, delay and repeat. Every repeat is a block that holds each of them once, in
+    random order, so that a slow minute of the machine falls on all variants alike.
+    """
+    for sample in bench.without_wire(METRIC, [{"flow": flow.name} for flow in FLOWS]):
+        yield sample
+    draw = random.Random(bench.seed)
+    async with contextlib.AsyncExitStack() as stack:
+        stations: list[Station] = []
+        for variant in bench.wired:
+            stations.append(await stack.enter_async_context(bench.station(variant)))
+            bench.progress(0, 1, f"{variant.name} is up")
+        blocks = [
+            (station, flow, delay, repeat)
+            for repeat in range(-1, bench.effort.repeats)
+            for station, flow, delay in _block(stations, bench.effort.delays_ms if repeat >= 0 else (0.0,), draw)
+        ]
+        for done, (station, flow, delay, repeat) in enumerate(blocks, 1):
+            sample = await run_flow(station, flow, delay, repeat)
+            if repeat >= 0:  # the first block warms up: imports, caches, connection pools
+                yield sample
+            bench.progress(done, len(blocks), f"{station.variant.name} {flow.name} at {delay:g} ms")
+
+
+def _block(stations: list[Station], delays: tuple[float, ...], draw: random.Random) -> list[tuple[Station, Flow, float]]:
+    block = [(station, flow, delay) for station in stations for flow in FLOWS for delay in delays]
+    draw.shuffle(block)
+    return block
+
+
+async def run_flow(station: Station, flow: Flow, delay_ms: float, trial: int) -> Sample:
+    """One flow, timed by the client and counted by the taps."""
+    cell = {"flow": flow.name, "delay_ms": delay_ms}
+    ran = Sample(metric=METRIC, variant=station.variant.name, cell=cell, trial=trial, at=time.time())
+    try:
+        with anyio.fail_after(FLOW_TIMEOUT_S):
+            async with flow.prepare(station) as act:
+                await station.recording.quiet()
+                station.set_delay(delay_ms)
+                try:
+                    with station.recording.flow() as counted:
+                        start = time.perf_counter()
+                        await act()
+                        elapsed_ms = (time.perf_counter() - start) * 1000
+                        await station.recording.quiet(timeout_s=0.2)
+                finally:
+                    station.set_delay(0.0)
+    except (*FAILURES, TimeoutError) as error:
+        return ran.model_copy(update={"status": "failed", "reason": f"{type(error).__name__}: {error}"})
+    return ran.model_copy(update={"values": {"elapsed_ms": elapsed_ms, **counted.total.values()}})

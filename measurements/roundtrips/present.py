@@ -1,0 +1,151 @@
+"""How many round trips each flow takes, told by the rows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..metric import Chart, Mark, Row, Section, Table
+from ..report.wording import counted, interval, listed, number
+
+FLOWS = {
+    "cold": "A cold first result",
+    "warm": "A warm call",
+    "stream": "A streamed task",
+    "submit_wait": "Submitting a task and waiting for its result",
+    "cancel": "Cancelling a task",
+    "answer": "Answering a question in mid-task",
+}
+FLOW_NAMES = {name: name.replace("_", " and ") for name in FLOWS}
+TOLERANCE = 0.25
+
+
+def present(rows: Sequence[Row]) -> Sequence[Section]:
+    """The counted turns beside the fitted slope, then bytes and fingerprints; flows in the order of `FLOWS`."""
+    flows = [*(flow for flow in FLOWS if any(row["flow"] == flow for row in rows))]
+    flows += [flow for flow in dict.fromkeys(row["flow"] for row in rows) if flow not in FLOWS]
+    variants = list(dict.fromkeys(row["variant"] for row in rows))
+    ordered = sorted(rows, key=lambda row: (flows.index(row["flow"]), variants.index(row["variant"])))
+    sections = [Section("Round trips per flow", _text(ordered, flows), [_counts(ordered)], _charts(ordered))]
+    if any(row.get("fingerprint") for row in rows):
+        sections.append(Section("What was seen on the wire", _WIRE_TEXT, [_wire(ordered)]))
+    return sections
+
+
+_WIRE_TEXT = (
+    "The fingerprint is what the wire tap saw: methods, paths, content types and version headers. A result without the "
+    "protocol's own fingerprint is not counted as that protocol's."
+)
+
+
+def _text(rows: Sequence[Row], flows: Sequence[str]) -> str:
+    method = (
+        "Each number is measured twice, independently: turns counted on the wire (bars), and the slope of completion time "
+        "against injected round-trip time (dots, with their interval). One round trip more costs one network round-trip time "
+        "more, on any network."
+    )
+    lines = [line for flow in flows if (line := _flow(flow, [row for row in rows if row["flow"] == flow]))]
+    text = method + "\n\n" + "\n".join(f"- {line}" for line in lines)
+    flagged = [f"`{row['variant']}` {FLOW_NAMES.get(row['flow'], row['flow'])}" for row in rows if row.get("flagged")]
+    if flagged:
+        text += (
+            f"\n\n**The two methods differ by more than {TOLERANCE}** for {listed(flagged)}: there, do not rely on either "
+            "number before reading the wire."
+        )
+    elif any("flagged" in row for row in rows):
+        text += f"\n\nThe two methods agree within {TOLERANCE} wherever both were measured."
+    return text
+
+
+def _flow(flow: str, rows: Sequence[Row]) -> str:
+    by_turns: dict[float, list[str]] = {}
+    for row in rows:
+        if row.get("turns_on_wire") is not None:
+            by_turns.setdefault(row["turns_on_wire"], []).append(f"`{row['variant']}`")
+    title = FLOWS.get(flow, flow)
+    absent = sum(1 for row in rows if row.get("not_testable"))
+    told = [f"{_trips(turns)} over {listed(names)}" for turns, names in sorted(by_turns.items())]
+    if not told:
+        return f"{title} could not be measured over any variant." if absent else ""
+    line = f"{title} takes {listed(told)}"
+    return line + (f"; {counted(absent, 'variant')} could not be measured." if absent else ".") + _apart(rows)
+
+
+def _apart(rows: Sequence[Row]) -> str:
+    """Names one variant only where the whole interval of its slope lies below every other's."""
+    fitted = [row for row in rows if row.get("slope_ci") and None not in row["slope_ci"]]
+    if len(fitted) < 2:
+        return ""
+    first, *others = sorted(fitted, key=lambda row: row["slope_ci"][1])
+    if first["slope_ci"][1] >= min(row["slope_ci"][0] for row in others):
+        return ""
+    nearest = min(others, key=lambda row: row["slope_ci"][0])
+    return (
+        f" `{first['variant']}` has the fewest: its slope's interval, {interval(*first['slope_ci'])}, lies below all others "
+        f"(the nearest is `{nearest['variant']}` with {interval(*nearest['slope_ci'])})."
+    )
+
+
+def _trips(turns: float) -> str:
+    return "1 round trip" if turns == 1 else f"{number(turns)} round trips"
+
+
+def _counts(rows: Sequence[Row]) -> Table:
+    columns = [
+        ("flow_name", "Flow"),
+        ("variant", "Variant"),
+        ("turns_on_wire", "Turns on the wire"),
+        ("slope_round_trips", "Slope"),
+        ("slope_ci", "95% interval of the slope"),
+        ("connections", "Connections"),
+        ("requests", "Requests"),
+        ("bytes_up", "Bytes up"),
+        ("bytes_down", "Bytes down"),
+        ("trials", "Trials"),
+    ]
+    note = f"Turns and slope differ by more than {TOLERANCE}: one of the two methods sees something that the other does not."
+    marks = {
+        (index, key): Mark("warn", note)
+        for index, row in enumerate(rows)
+        if row.get("flagged")
+        for key in ("turns_on_wire", "slope_round_trips")
+    }
+    named = [row | {"flow_name": FLOW_NAMES.get(row["flow"], row["flow"])} for row in rows]
+    return Table(columns, named, "Round trips, requests and bytes of each flow", marks)
+
+
+def _wire(rows: Sequence[Row]) -> Table:
+    named = [row | {"flow_name": FLOW_NAMES.get(row["flow"], row["flow"])} for row in rows if row.get("fingerprint")]
+    columns = [("variant", "Variant"), ("flow_name", "Flow"), ("fingerprint", "Fingerprint")]
+    return Table(columns, named, "Protocol fingerprint of each flow")
+
+
+def _charts(rows: Sequence[Row]) -> list[Chart]:
+    from ..report import charts
+
+    named = [row | {"flow_name": FLOW_NAMES.get(row["flow"], row["flow"])} for row in rows]
+    points = [
+        row | {"delay_ms": delay, "time_ms": time}
+        for row in named
+        for delay, time in row.get("points") or ()
+        if time is not None
+    ]
+    slopes = charts.lines_with_ci(
+        points,
+        "delay_ms",
+        "time_ms",
+        facet="flow_name",
+        x_title="injected round-trip time, ms",
+        y_title="time to complete, ms",
+        alt_text="Completion time against injected round-trip time: the steeper the line, the more round trips.",
+    )
+    counts = charts.bars(
+        named,
+        "turns_on_wire",
+        facet="flow_name",
+        x_title="round trips",
+        point="slope_round_trips",
+        interval="slope_ci",
+        alt_text="Round trips of each flow per variant: turns counted on the wire as bars, the slope of time against "
+        "injected delay as dots with their 95% interval.",
+    )
+    return [chart for chart in (counts, slopes) if chart]
