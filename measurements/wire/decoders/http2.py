@@ -7,7 +7,7 @@ Source: RFC 9113; RFC 7541; grpc/doc/PROTOCOL-HTTP2.md (5-byte message prefix).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from hpack import Decoder as Hpack
@@ -32,9 +32,8 @@ class _GrpcFramer:
         self._text = bytearray()
         self.message_bytes = 0
 
-    def feed(self, data: bytes) -> list[tuple[Part, int, bytes | None]]:
-        """What each piece is, and the message where the piece ends one."""
-        pieces: list[tuple[Part, int, bytes | None]] = []
+    def feed(self, data: bytes) -> Iterator[tuple[Part, int, bytes | None]]:
+        """What each piece is, and the message where the piece ends one; `message_bytes` is then its size."""
         at = 0
         while at < len(data):
             if len(self._prefix) < _GRPC_PREFIX_BYTES:
@@ -42,15 +41,14 @@ class _GrpcFramer:
                 self._prefix += taken
                 if len(self._prefix) == _GRPC_PREFIX_BYTES:
                     self._left = self.message_bytes = int.from_bytes(self._prefix[1:], "big")
-                pieces.append(("framing", len(taken), self._ended()))
+                yield "framing", len(taken), self._ended()
             else:
                 taken = data[at : at + self._left]
                 self._left -= len(taken)
                 if len(self._text) < TEXT_LIMIT_BYTES:
                     self._text += taken
-                pieces.append(("body", len(taken), self._ended()))
+                yield "body", len(taken), self._ended()
             at += len(taken)
-        return pieces
 
     def _ended(self) -> bytes | None:
         if self._left or len(self._prefix) < _GRPC_PREFIX_BYTES:
@@ -90,9 +88,6 @@ class _Stream:
     path: str = ""
     status: int = 0
     halves: dict[Direction, _Half] = field(default_factory=lambda: {"up": _Half(), "down": _Half()})
-
-
-Sink = Callable[[bytes], None]
 
 
 class _Side:
