@@ -1,0 +1,205 @@
+"""The client half, on the SDK's own client pinned to 2026-07-28. Its native recovery: tasks/get by id, on any connection."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Literal, cast
+
+import mcp.types as t
+from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+
+from ...agents.errors import ConnectionLost, InvalidInput, SametaskError
+from ...agents.events import ArtifactEmitted, Event, Snapshot, StateChanged, Task, TaskState
+from ..client import AgentInfo, ClientSettings, SkillInfo
+from .connection import answered, held
+from .content import value_of
+from .failures import from_result
+from .status import task_of
+from .tasks_client import TERMINAL, TasksClient
+from .wire import AGENTS, KEY, SKILL, CreateTaskResult, DetailedTask
+
+REVISION = "2026-07-28"
+
+
+class McpClient:
+    """The first call of a quick skill costs a tools/list as well: the SDK's client checks the result against its schema."""
+
+    def __init__(self, client: Client, tasks: TasksClient) -> None:
+        self.client, self._tasks = client, tasks
+
+    async def discover(self) -> tuple[AgentInfo, ...]:
+        """By tools/list alone: our `_meta` says which agent and skill a tool is; a server that is not ours is one agent."""
+        tools: list[t.Tool] = []
+        described: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            page = await answered(self.client.list_tools(cursor=cursor))
+            tools += page.tools
+            described += (page.meta or {}).get(AGENTS, [])
+            cursor = page.next_cursor
+            if cursor is None:
+                return _agents(tools, described)
+
+    async def call(self, agent: str, skill: str, request: Mapping[str, Any]) -> Any:
+        result = await answered(self.client.call_tool(_tool(agent, skill), dict(request)))
+        if result.is_error:
+            raise from_result(result)
+        return value_of(result)
+
+    async def submit(self, agent: str, skill: str, request: Mapping[str, Any], *, key: str | None = None) -> Task:
+        task = await self._create(agent, skill, request, key)
+        if task.state in (TaskState.COMPLETED, TaskState.INPUT_REQUIRED):
+            return await self.get(task.id)  # an old task of this key: its outcome is not on the handle
+        return task
+
+    async def stream(
+        self, agent: str, skill: str, request: Mapping[str, Any], *, key: str | None = None
+    ) -> AsyncIterator[Event]:
+        task = await self._create(agent, skill, request, key)
+        view = _View(task)
+        yield Event(seq=0, at=task.created_at, body=Snapshot(task=task))
+        async with aclosing(self._follow(task.id)) as told:
+            async for status in told:
+                for event in view.events(status):
+                    yield event
+                    if _settled(event):
+                        return
+
+    async def events(self, task_id: str, after: int = 0) -> AsyncIterator[Event]:
+        view: _View | None = None
+        async with aclosing(self._follow(task_id)) as told:
+            async for status in told:
+                if view is None:
+                    task = task_of(status)
+                    view = _View(task)
+                    events = [Event(seq=0, at=task.updated_at, body=Snapshot(task=task))]
+                else:
+                    events = view.events(status)
+                for event in events:
+                    yield event
+                    if _settled(event):
+                        return
+
+    async def get(self, task_id: str) -> Task:
+        return task_of(await self._tasks.get(self.client, task_id))
+
+    async def wait(self, task_id: str) -> Task:
+        return task_of(await self._tasks.until_settled(self.client, task_id))
+
+    async def answer(self, task_id: str, request_id: str, value: Any) -> None:
+        await self._tasks.update(self.client, task_id, request_id, value)
+
+    async def cancel(self, task_id: str) -> None:
+        await self._tasks.cancel(self.client, task_id)
+
+    async def _create(self, agent: str, skill: str, request: Mapping[str, Any], key: str | None) -> Task:
+        meta = cast(t.RequestParamsMeta, {KEY: key}) if key is not None else None
+        result = await answered(
+            self.client.session.call_tool(_tool(agent, skill), dict(request), meta=meta, allow_claimed=True)
+        )
+        if isinstance(result, CreateTaskResult):
+            return task_of(result)
+        if isinstance(result, t.CallToolResult) and result.is_error:
+            raise from_result(result)
+        raise InvalidInput("skill", skill, "accepted: a long-running skill; this one answers at once")
+
+    async def _follow(self, task_id: str) -> AsyncGenerator[DetailedTask]:
+        """Every status that the server tells, the present one first, up to the terminal one."""
+        try:
+            async with aclosing(self._tasks.told(self.client, task_id)) as told:
+                async for status in told:
+                    yield status
+                    if status.status in TERMINAL:
+                        return
+        except ConnectionLost:
+            raise
+        except SametaskError:
+            pass  # a server that does not serve the subscription: it need not (SEP-2663, Task Status Notifications)
+        async with aclosing(self._tasks.polled(self.client, task_id)) as polled:
+            async for status in polled:
+                yield status
+
+
+class _View:
+    """One caller's view of a task: what a new status tells beyond the last one."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def events(self, told: DetailedTask) -> list[Event]:
+        task, before = task_of(told), self._task
+        if task.progress is None:
+            task = task.model_copy(update={"progress": before.progress})
+        self._task = task
+        bodies: list[Any] = []
+        if task.state.terminal:
+            bodies += [ArtifactEmitted(artifact=artifact) for artifact in task.artifacts]
+        if task.state is not before.state or task.question != before.question:
+            changed = StateChanged(state=task.state, result=task.result, error=task.error, question=task.question)
+            bodies.append(changed)
+        if task.progress is not None and task.progress != before.progress:
+            bodies.append(task.progress)
+        return [Event(seq=0, at=task.updated_at, body=body) for body in bodies]
+
+
+def _settled(event: Event) -> bool:
+    return event.final or event.state is TaskState.INPUT_REQUIRED
+
+
+def _tool(agent: str, skill: str) -> str:
+    return f"{agent}_{skill}"
+
+
+def _agents(tools: list[t.Tool], described: list[dict[str, Any]]) -> tuple[AgentInfo, ...]:
+    known = {str(agent["name"]): agent for agent in described}
+    skills: dict[str, list[SkillInfo]] = {name: [] for name in known}
+    for tool in tools:
+        marked: dict[str, Any] = (tool.meta or {}).get(SKILL) or {}
+        name = str(marked.get("skill", tool.name))
+        info = SkillInfo(name, tool.description or "", bool(marked.get("long")), tool.input_schema, tool.output_schema or {})
+        skills.setdefault(str(marked.get("agent", "")), []).append(info)
+    return tuple(
+        AgentInfo(name, str(known.get(name, {}).get("description", "")), str(known.get(name, {}).get("version", "")), tuple(of))
+        for name, of in skills.items()
+    )
+
+
+@asynccontextmanager
+async def connect_http(url: str, settings: ClientSettings = ClientSettings()) -> AsyncGenerator[McpClient]:
+    """A client of `http://HOST:PORT/mcp`. Nothing is sent until the first request: 2026-07-28 has no handshake."""
+    import httpx2
+
+    # The answers' timeouts are the session's, so that an open subscription may be silent between two pings.
+    timeout = httpx2.Timeout(None, connect=settings.connect_timeout_s)
+    async with httpx2.AsyncClient(timeout=timeout) as http:
+        transport = streamable_http_client(url, http_client=http, max_sse_event_size=settings.max_message_bytes)
+        async with _connected(transport, url, settings) as client:
+            yield client
+
+
+@asynccontextmanager
+async def connect_stdio(url: str, settings: ClientSettings = ClientSettings()) -> AsyncGenerator[McpClient]:
+    """A client of `stdio:COMMAND`, which is started with this process's environment and ended with the block.
+
+    Raises: InvalidInput where the url has no command; ConnectionLost where it cannot be started.
+    """
+    command, *arguments = shlex.split(url.removeprefix("stdio:")) or [""]
+    if not command:
+        raise InvalidInput("url", url, "accepted: stdio: and the command line that serves")
+    target = StdioServerParameters(command=command, args=arguments, env=dict(os.environ))
+    async with _connected(target, command, settings) as client:
+        yield client
+
+
+@asynccontextmanager
+async def _connected(
+    target: Any, peer: str, settings: ClientSettings, mode: Literal["2026-07-28"] = REVISION
+) -> AsyncGenerator[McpClient]:
+    tasks = TasksClient(settings)
+    client = Client(target, mode=mode, extensions=[tasks], read_timeout_seconds=settings.request_timeout_s)
+    async with held(client, peer) as connected:
+        yield McpClient(connected, tasks)

@@ -1,0 +1,193 @@
+"""The server half: the SDK's low-level server over the task engine, on Streamable HTTP and on stdio.
+
+One endpoint speaks 2026-07-28 and 2025-11-25: the SDK routes each request by its header, stdio by its first request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import mcp.types as t
+from mcp.server.caching import CacheHint
+from mcp.server.context import HandlerResult, ServerRequestContext
+from mcp.server.extension import compose_tool_call_handler
+from mcp.server.lowlevel import Server
+from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
+from mcp.server.transport_security import TransportSecuritySettings
+from pydantic import BaseModel
+
+from ...agents.engine import TaskEngine
+from ...agents.errors import SametaskError, SkillFailed
+from ..listening import bind_socket, host_port, listen_http
+from ..variants import Bind, Endpoint
+from .awaited import run_awaited
+from .content import tool_result
+from .extras import ExtraResource, ExtraTool
+from .failures import protocol_error, tool_error
+from .oversize import TellsTooLarge
+from .plain_tools import task_tools
+from .resources import Resources, catalogue
+from .tasks import TaskListening, TasksExtension, gated
+from .tools import ToolTable, tool_table
+
+PATH = "/mcp"
+LIST_TTL_MS = 60_000
+
+Context = ServerRequestContext[Any, Any]
+LongTools = Literal["tasks", "plain", "both"]
+
+
+@dataclass(frozen=True)
+class McpServer:
+    """The SDK's server, and its open subscription streams to close when it drains."""
+
+    server: Server[Any]
+    listening: TaskListening
+
+
+def build_server(
+    engine: TaskEngine,
+    *,
+    name: str = "sametask",
+    version: str = "",
+    instructions: str | None = None,
+    extra_tools: Sequence[ExtraTool] = (),
+    extra_resources: Sequence[ExtraResource] = (),
+    long_tools: LongTools = "tasks",
+) -> McpServer:
+    """A server of every skill of the engine's roster, with the agents' catalogue as resources.
+
+    `long_tools`: how long skills are offered. `tasks`: each is a tool, a task for a client that declares the extension and
+    awaited for any other; `plain`: through five generic tools (task_submit, task_status, ...) instead; `both`: both.
+
+    Raises: ValueError when two tools would have one name.
+    """
+    extras = [*(task_tools(engine) if long_tools != "tasks" else []), *extra_tools]
+    table = tool_table(engine.roster, extras, long_skills=long_tools != "plain")
+    resources = Resources([*catalogue(engine.roster), *extra_resources])
+    tasks = TasksExtension(engine, table)
+    listening = TaskListening(engine, ListenHandler(InMemorySubscriptionBus()))
+    calls = _Calls(engine, table)
+    hint = CacheHint(ttl_ms=LIST_TTL_MS, scope="public")
+    server: Server[Any] = Server(
+        name,
+        version=version,
+        instructions=instructions,
+        cache_hints={"tools/list": hint, "resources/list": hint, "resources/templates/list": hint, "prompts/list": hint},
+        # Without this hook every tools/call of 2026-07-28 runs a whole tools/list to check the Mcp-Param headers.
+        get_tool_input_schema=table.schemas.get,
+        on_list_tools=calls.list_tools,
+        on_list_resources=resources.list,
+        on_list_resource_templates=resources.list_templates,
+        on_read_resource=resources.read,
+        on_list_prompts=_no_prompts,
+        on_subscriptions_listen=listening,
+    )
+    server.add_request_handler("tools/call", t.CallToolRequestParams, compose_tool_call_handler([tasks], calls.call_tool))
+    for binding in tasks.methods():
+        server.add_request_handler(binding.method, binding.params_type, gated(binding))
+    server.extensions[tasks.identifier] = tasks.settings()
+    return McpServer(server, listening)
+
+
+class _Calls:
+    def __init__(self, engine: TaskEngine, table: ToolTable) -> None:
+        self._engine, self._table = engine, table
+
+    async def list_tools(self, ctx: Context, params: t.PaginatedRequestParams | None) -> t.ListToolsResult:
+        return self._table.listing
+
+    async def call_tool(self, ctx: Context, params: t.CallToolRequestParams) -> HandlerResult:
+        if (extra := self._table.extras.get(params.name)) is not None:
+            return await self._call_extra(extra, ctx, params)
+        try:
+            skill = self._table.skill(params.name)
+        except SametaskError as error:
+            raise protocol_error(error) from None
+        if skill.long:
+            return await run_awaited(self._engine, self._table, skill, params, ctx)
+        try:
+            return tool_result(await skill(self._table.parse(params.name, params.arguments)))
+        except SametaskError as error:
+            return tool_error(error)
+
+    async def _call_extra(self, tool: ExtraTool, ctx: Context, params: t.CallToolRequestParams) -> HandlerResult:
+        async def progress(done: float, total: float | None = None, text: str = "") -> None:
+            await ctx.session.report_progress(done, total, text or None)
+
+        try:
+            output = await tool.handler(self._table.parse(params.name, params.arguments), progress)
+        except SametaskError as error:
+            return tool_error(error)
+        except Exception as error:
+            # The wall between a tool's code and its caller: whatever it raised becomes the tool's error.
+            return tool_error(SkillFailed(error))
+        if isinstance(output, BaseModel):
+            return tool_result(output.model_dump(mode="json"))
+        return t.CallToolResult(content=[t.TextContent(type="text", text=str(output))])
+
+
+async def _no_prompts(ctx: Context, params: t.PaginatedRequestParams | None) -> t.ListPromptsResult:
+    return t.ListPromptsResult(prompts=[])
+
+
+@asynccontextmanager
+async def serve_http(engine: TaskEngine, bind: Bind) -> AsyncGenerator[Endpoint]:
+    """Yields the endpoint of a server of this engine. Raises: Unavailable when the port cannot be bound."""
+    async with serve_server_http(build_server(engine), bind) as endpoint:
+        yield endpoint
+
+
+@asynccontextmanager
+async def serve_server_http(built: McpServer, bind: Bind) -> AsyncGenerator[Endpoint]:
+    """Serve what `build_server` built on Streamable HTTP, under `/mcp`. Raises: as `serve_http`."""
+    app = built.server.streamable_http_app(
+        streamable_http_path=PATH,
+        max_request_body_size=bind.max_message_bytes,
+        transport_security=_security(bind),
+        host=bind.host,
+    )
+    sock = bind_socket(bind)
+    listeners = {"http": host_port(sock)}
+    async with listen_http(TellsTooLarge(app, bind.max_message_bytes), sock):
+        try:
+            yield Endpoint(f"http://{bind.advertise.get('http', listeners['http'])}{PATH}", listeners)
+        finally:
+            built.listening.close()
+
+
+def _security(bind: Bind) -> TransportSecuritySettings | None:
+    """Which Host and Origin headers are accepted (2026-07-28, basic/transports, "Security Warning"): this machine's, the
+    bound host's and the advertised ones. A server on every address cannot know its names, so there the check is off.
+    """
+    if bind.host in ("0.0.0.0", "::"):
+        return None
+    own = f"[{bind.host}]" if ":" in bind.host else bind.host
+    names = dict.fromkeys(["127.0.0.1:*", "localhost:*", "[::1]:*", f"{own}:*", *bind.advertise.values()])
+    return TransportSecuritySettings(
+        enable_dns_rebinding_protection=True,
+        allowed_hosts=list(names),
+        allowed_origins=[f"{scheme}://{name}" for name in names for scheme in ("http", "https")],
+    )
+
+
+@asynccontextmanager
+async def serve_stdio(engine: TaskEngine, bind: Bind) -> AsyncGenerator[Endpoint]:
+    """Serve this engine on this process's own stdin and stdout.
+
+    The block ends by itself when stdin closes: its body is cancelled, quietly, and the code after the `async with` goes on.
+    """
+    async with serve_server_stdio(build_server(engine), bind) as endpoint:
+        yield endpoint
+
+
+@asynccontextmanager
+async def serve_server_stdio(built: McpServer, bind: Bind) -> AsyncGenerator[Endpoint]:
+    """Serve what `build_server` built on stdin and stdout; ends as `serve_stdio` does."""
+    from .pipes import speak_on_stdio
+
+    async with speak_on_stdio(built.server, bind.max_message_bytes):
+        yield Endpoint("stdio:", {})
