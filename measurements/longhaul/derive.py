@@ -1,0 +1,47 @@
+"""From trials to rows: verdicts counted, events summed, times as medians of the trials in which they came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+from typing import get_args
+
+from ..metric import Row
+from ..samples import Sample
+from .trial import Verdict
+
+SUMMED = ("events_lost", "events_duplicated", "events_reordered", "steps_rerun")
+TIMED = ("time_to_know_ms", "time_to_recover_ms")
+
+
+def derive(samples: Sequence[Sample]) -> list[Row]:
+    """One row for each variant and scenario.
+
+    Shape: a count for each verdict; `events_lost`, `events_duplicated`, `events_reordered` and `steps_rerun` summed over the
+    trials, of `events_expected` in all; `events_live` those told as events of their own; `*_ms` the median over the trials
+    that have it, with all of them in `*_ms_all`. `harness_errors` are in no other number.
+    """
+    cells: dict[tuple[str, str], list[Sample]] = {}
+    for sample in samples:
+        cells.setdefault((sample.variant, sample.cell["scenario"]), []).append(sample)
+    return [_row(variant, scenario, some) for (variant, scenario), some in cells.items()]
+
+
+def _row(variant: str, scenario: str, samples: Sequence[Sample]) -> Row:
+    judged = [sample.values for sample in samples if sample.status == "ok"]
+    row: Row = {"variant": variant, "scenario": scenario, "trials": len(judged)}
+    if broken := sum(sample.status == "harness_error" for sample in samples):
+        row["harness_errors"] = broken
+    if not judged:
+        return {**row, "not_testable": "; ".join(dict.fromkeys(sample.reason for sample in samples))}
+    for verdict in get_args(Verdict):
+        row[verdict] = sum(values["verdict"] == verdict for values in judged)
+    for name in (*SUMMED, "events_expected", "events_live"):
+        row[name] = sum(values[f"{name}_count"] for values in judged)
+    for name in TIMED:
+        if times := [values[name] for values in judged if name in values]:
+            row[name] = round(median(times), 3)
+            row[f"{name}_all"] = [round(each, 3) for each in times]
+    if reasons := list(dict.fromkeys(sample.reason for sample in samples if sample.reason)):
+        row["reasons"] = reasons
+    return row

@@ -1,0 +1,66 @@
+"""Run every scenario of every variant, two variants at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from random import Random
+
+import anyio
+from anyio.abc import ObjectSendStream
+
+from ..bench import Bench, Station
+from ..samples import Sample
+from .scenarios import scenarios
+from .trial import Scenario, run_trial
+
+METRIC = "long_haul"
+PROBE = ("sametask.measurements.probe:agent",)
+SIDE_BY_SIDE = 2
+
+
+async def measure(bench: Bench) -> AsyncGenerator[Sample]:
+    """Yields one sample for each variant, scenario and trial. Work is mostly waiting, so two variants run side by side."""
+    for sample in bench.without_wire(METRIC, [{"scenario": scenario.name} for scenario in scenarios()]):
+        yield sample
+    send, receive = anyio.create_memory_object_stream[Sample](64)
+    limiter = anyio.CapacityLimiter(SIDE_BY_SIDE)
+    total, done = len(bench.wired) * len(scenarios()) * bench.effort.trials, 0
+    async with anyio.create_task_group() as group:
+        for index in range(len(bench.wired)):
+            group.start_soon(_variant, bench, index, send.clone(), limiter)
+        send.close()
+        async with receive:
+            async for sample in receive:
+                yield sample
+                done += 1
+                bench.progress(
+                    done, total, f"{sample.variant} {sample.cell['scenario']}: {sample.values.get('verdict', sample.status)}"
+                )
+
+
+async def _variant(bench: Bench, index: int, send: ObjectSendStream[Sample], limiter: anyio.CapacityLimiter) -> None:
+    variant = bench.wired[index]
+    folder = bench.scratch / f"long-haul-{variant.name}"
+    await anyio.Path(folder).mkdir(exist_ok=True)
+    async with send, limiter, bench.station(variant, PROBE, engine=f"sqlite:///{folder / 'tasks.db'}") as station:
+        for trial in range(bench.effort.trials):
+            for scenario in scenarios():
+                await send.send(await _sample(bench, station, scenario, trial, folder))
+
+
+async def _sample(bench: Bench, station: Station, scenario: Scenario, trial: int, folder: Path) -> Sample:
+    name = station.variant.name
+    # Each cell's randomness is its own, so that one trial can be repeated without the others.
+    draw = Random(f"{bench.seed}/{name}/{scenario.name}/{trial}")
+    sample = Sample(metric=METRIC, variant=name, cell={"scenario": scenario.name}, trial=trial, at=time.time())
+    ledger = folder / f"{scenario.name}-{trial}.ledger"
+    try:
+        outcome = await run_trial(station, scenario, draw, ledger, bench.effort.deadline_s)
+    except Exception as error:
+        # A wall on purpose: a defect of the harness is told as one, and never becomes a verdict on a protocol.
+        reason = f"{type(error).__name__}: {error}"
+        return sample.model_copy(update={"status": "harness_error", "reason": reason})
+    values = {"verdict": outcome.verdict, **outcome.values}
+    return sample.model_copy(update={"values": values, "reason": outcome.reason})

@@ -1,0 +1,187 @@
+"""What each protocol loses when the connection or the server dies in mid-task, told by the rows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..metric import Chart, Mark, Row, Section, Table, Tone
+from ..report.wording import counted, listed, number
+
+SCENARIOS = {"connection_cut": "the connection is cut", "server_killed": "the server is killed"}
+HARMS = {
+    "lost": "lost",
+    "duplicated": "duplicated",
+    "hung": "hung",
+    "events_lost": "lost events",
+    "events_duplicated": "duplicated events",
+}
+TRIAL_HARMS = ("lost", "duplicated", "hung")
+
+
+def present(rows: Sequence[Row]) -> Sequence[Section]:
+    """Outcomes per scenario and variant, then the times to know and to recover."""
+    outcomes = Section("What became of the task", _text(rows), [_outcomes(rows)], _matrix(rows))
+    times = [row for row in rows if row.get("time_to_know_ms") is not None or row.get("time_to_recover_ms") is not None]
+    if not times:
+        return [outcomes]
+    return [outcomes, Section("How long it took", _TIMES_TEXT, [_times(rows)], _dots(rows))]
+
+
+_TIMES_TEXT = (
+    "*Time to know*: from the fault until the client learned that something was wrong. *Time to recover*: from the fault until "
+    "the client had the result. Only trials that delivered are in it; each dot is one trial, the tick is the median."
+)
+
+
+def _scenario(name: str) -> str:
+    return SCENARIOS.get(name, name.replace("_", " "))
+
+
+def _harms(row: Row) -> list[str]:
+    return [f"{number(row[key])} {word}" for key, word in HARMS.items() if row.get(key)]
+
+
+def _verdict(row: Row) -> Tone | str:
+    """bad: something was lost, doubled or hung; warn: some trials failed, but said so; good: every trial delivered once."""
+    if not row.get("trials"):
+        return "none"
+    if _harms(row):
+        return "bad"
+    return "good" if row.get("delivered") == row["trials"] else "warn"
+
+
+def _text(rows: Sequence[Row]) -> str:
+    lines: list[str] = []
+    for scenario in dict.fromkeys(row["scenario"] for row in rows):
+        mine = [row for row in rows if row["scenario"] == scenario]
+        lines += [f"- {line}" for line in _sentences(_scenario(scenario), mine)]
+    trials = [row["trials"] for row in rows if row.get("trials")]
+    text = (
+        "In every trial a fault strikes in mid-task, and a ledger on the agent's side says what really happened.\n\n"
+        + "\n".join(lines)
+    )
+    if trials and (fewest := min(trials)) > 0:
+        # The exact upper bound of a rate of which no case was seen in n trials: 1 - 0.05^(1/n).
+        bound = 1 - 0.05 ** (1 / fewest)
+        text += (
+            f"\n\nWhat was not seen once in {counted(fewest, 'trial')} may still happen in up to {bound:.0%} of cases "
+            "(95% upper bound): a clean row is evidence, not proof."
+        )
+    return text
+
+
+def _sentences(scenario: str, rows: Sequence[Row]) -> list[str]:
+    told: list[str] = []
+    clean = [
+        f"`{row['variant']}` ({number(row['trials'])} of {number(row['trials'])})" for row in rows if _verdict(row) == "good"
+    ]
+    if clean:
+        told.append(f"When {scenario}, every trial delivered its result once and no event was lost over {listed(clean)}.")
+    for row in rows:
+        match _verdict(row):
+            case "bad":
+                delivered = f"{number(row.get('delivered') or 0)} of {counted(row['trials'], 'trial')} delivered"
+                told.append(
+                    f"When {scenario}, over `{row['variant']}` {delivered}; {listed(_harms(row))}{_clean_failures(row)}."
+                )
+            case "warn":
+                delivered = f"{number(row.get('delivered') or 0)} of {counted(row['trials'], 'trial')} delivered"
+                told.append(
+                    f"When {scenario}, over `{row['variant']}` {delivered}{_clean_failures(row)}; nothing was lost in silence."
+                )
+            case _:
+                pass
+    absent = [f"`{row['variant']}`" for row in rows if _verdict(row) == "none"]
+    if absent:
+        told.append(f"When {scenario}: not measured over {listed(absent)}; the reasons are below the table.")
+    return told
+
+
+def _clean_failures(row: Row) -> str:
+    return f", {number(row['failed_cleanly'])} failed with a clear error" if row.get("failed_cleanly") else ""
+
+
+def _named(rows: Sequence[Row]) -> list[Row]:
+    return [row | {"scenario_name": _scenario(row["scenario"]).removeprefix("the ")} for row in rows]
+
+
+def _outcomes(rows: Sequence[Row]) -> Table:
+    columns = [
+        ("scenario_name", "Fault"),
+        ("variant", "Variant"),
+        ("trials", "Trials"),
+        ("delivered", "Delivered"),
+        ("failed_cleanly", "Failed cleanly"),
+        ("lost", "Lost"),
+        ("duplicated", "Duplicated"),
+        ("hung", "Hung"),
+        ("events_lost", "Events lost"),
+        ("events_duplicated", "Events duplicated"),
+        ("steps_rerun", "Steps run again"),
+    ]
+    marks: dict[tuple[int, str], Mark] = {}
+    for index, row in enumerate(rows):
+        marks |= {(index, key): Mark("bad") for key in HARMS if row.get(key)}
+        if row.get("failed_cleanly"):
+            marks[index, "failed_cleanly"] = Mark("warn")
+        if _verdict(row) == "good":
+            marks[index, "delivered"] = Mark("good")
+    return Table(columns, _named(rows), "Outcome of every trial", marks)
+
+
+def _times(rows: Sequence[Row]) -> Table:
+    columns = [
+        ("scenario_name", "Fault"),
+        ("variant", "Variant"),
+        ("time_to_know_ms", "Time to know, median"),
+        ("time_to_recover_ms", "Time to recover, median"),
+        ("delivered", "Delivered"),
+        ("trials", "Trials"),
+    ]
+    return Table(columns, _named(rows), "Times after the fault")
+
+
+def _tile(row: Row) -> str:
+    match _verdict(row):
+        case "none":
+            return "not measured"
+        case "good":
+            return f"✓ {number(row['delivered'])}/{number(row['trials'])}"
+        case "bad":
+            harms = [f"{number(row[key])} {HARMS[key]}" for key in TRIAL_HARMS if row.get(key)] or _harms(row)
+            return f"✗ {number(row.get('delivered') or 0)}/{number(row['trials'])}, {', '.join(harms)}"
+        case _:
+            return f"! {number(row.get('delivered') or 0)}/{number(row['trials'])}, rest failed cleanly"
+
+
+def _matrix(rows: Sequence[Row]) -> list[Chart]:
+    from ..report import charts
+
+    tiles = [row | {"verdict": _verdict(row), "text": _tile(row)} for row in _named(rows)]
+    chart = charts.matrix(
+        tiles,
+        "scenario_name",
+        alt_text="Trials delivered per variant and fault. ✓: every one, once. !: some failed, but said so. "
+        "✗: results or events were lost or duplicated, or the client hung.",
+    )
+    return [chart] if chart else []
+
+
+def _dots(rows: Sequence[Row]) -> list[Chart]:
+    from ..report import charts
+
+    named = _named(rows)
+    found: list[Chart | None] = []
+    for key, name in (("know", "know"), ("recover", "recover")):
+        # The single times where the row has them, else the median alone.
+        series = [row | {"ms": row.get(f"times_to_{key}_ms") or row.get(f"time_to_{key}_ms")} for row in named]
+        found.append(
+            charts.dots(
+                series,
+                "ms",
+                facet="scenario_name",
+                x_title=f"time to {name}, ms",
+                alt_text=f"Time to {name} after each fault, per variant: every trial as a dot, the median as a tick.",
+            )
+        )
+    return [chart for chart in found if chart]
