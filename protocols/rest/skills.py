@@ -103,7 +103,9 @@ def _long(skill: Skill, service: Service) -> Callable[[Request], Awaitable[Respo
         "idempotency_key",
         inspect.Parameter.KEYWORD_ONLY,
         default=None,
-        annotation=Annotated[str | None, Header(description="The same key with the same body gives the same task")],
+        annotation=Annotated[
+            str | None, Header(alias="Idempotency-Key", description="The same key with the same body gives the same task")
+        ],
     )
     return _signed(operation, skill, key)
 

@@ -73,7 +73,7 @@ def add_catalogue(app: FastAPI, service: Service) -> None:
         ]
     ).model_dump_json()
 
-    @app.get("/agents", operation_id="list_agents", tags=["discovery"], response_model=Catalogue)
+    @app.get("/agents", operation_id="list_agents", tags=["discovery"], response_model=Catalogue, responses=documented())
     async def list_agents() -> Response:
         """Every agent and skill that is served here, with the schemas of their inputs and outputs."""
         return Response(catalogue, media_type="application/json")
