@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sametask.agents import TaskState
 from sametask.agents.errors import InvalidInput
@@ -19,6 +19,9 @@ from sametask.agents.team.model_router import agent
 from sametask.agents.team.model_router.frontier import best, cheapest, pareto
 from sametask.agents.team.model_router.models import FrontierPoint
 from sametask.agents.team.model_router.routing import Ask, Candidate, Router, Sweep, spread, synthetic_queries
+
+steady = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Never a verdict on how fast the machine is."""
 
 ROUTE, TUNE = agent.skills["route"], agent.skills["tune"]
 
@@ -187,6 +190,7 @@ def swept(sample: Sequence[Ask], router: Router, count: int) -> list[FrontierPoi
     return found
 
 
+@steady
 @given(asks, st.builds(Router, candidates, candidates, st.booleans()), st.integers(2, 30), units, prices)
 def test_the_frontier_only_rises_and_no_point_beats_it(
     sample: list[Ask], router: Router, count: int, quality: float, cost: float
@@ -207,6 +211,7 @@ def test_the_frontier_only_rises_and_no_point_beats_it(
     assert (chosen.quality if chosen else None) == max(affordable, default=None)
 
 
+@steady
 @given(asks, st.builds(Router, candidates, candidates, st.booleans()), st.floats(0, 2))
 def test_a_sweep_sums_what_each_query_comes_to(sample: list[Ask], router: Router, threshold: float):
     total, strong_count = Sweep(sample, router).at(threshold)

@@ -7,12 +7,15 @@ from itertools import combinations, product
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from sametask.agents.errors import InvalidInput
 from sametask.agents.team.moe_break_even import agent
 from sametask.agents.team.moe_break_even.crossing import crossings
 from sametask.agents.team.moe_break_even.roofline import Dense, Hardware, Mixture, step_s, token_cost
+
+steady = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Never a verdict on how fast the machine is."""
 
 ESTIMATE = agent.skills["estimate"]
 
@@ -178,6 +181,7 @@ def deployments(draw: st.DrawFn) -> tuple[Mixture, Dense, Hardware, dict[str, An
     return mixture, dense, Hardware(bandwidth=bandwidth, flops=flops, price_per_hour=3.6), request
 
 
+@steady
 @given(deployments(), st.floats(1, 65_536))
 async def test_the_break_even_is_where_the_curves_cross(made: tuple[Mixture, Dense, Hardware, dict[str, Any]], batch: float):
     mixture, dense, gpu, request = made
@@ -204,6 +208,7 @@ async def test_the_break_even_is_where_the_curves_cross(made: tuple[Mixture, Den
         assert winner == got["cheaper_above"] == got["cheaper_below"]
 
 
+@steady
 @given(deployments(), st.floats(1, 65_536), st.floats(1, 3))
 async def test_more_traffic_costs_less_a_token_and_imbalance_never_less(
     made: tuple[Mixture, Dense, Hardware, dict[str, Any]], batch: float, more: float
