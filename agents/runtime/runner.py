@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from typing import cast
+from dataclasses import fields
+from typing import Any, cast
 
 from pydantic import BaseModel
 
@@ -36,7 +37,10 @@ class Runner:
         self._error: Exception | None = None
         self._canceled = claim.cancel
         self._started = False
-        self.context = RunningContext(store, claim, Origin(**json.loads(claim.origin)), past, self._lose)
+        stored: dict[str, Any] = json.loads(claim.origin)
+        # A newer release may have stored more about it.
+        origin = Origin(**{field.name: stored[field.name] for field in fields(Origin) if field.name in stored})
+        self.context = RunningContext(store, claim, origin, past, self._lose)
         self.task = asyncio.create_task(self._run(), name=f"sametask-{claim.id}")
         self.task.add_done_callback(lambda _: on_end(self, self._error))
 

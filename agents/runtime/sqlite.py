@@ -276,12 +276,14 @@ class SqliteEngine:
             self._hear(await self._store.write(lambda db: owners.take_wakeups(db, self._me)))
         await self._bury_the_dead(reader)
         if self._given_up:
-            given_up, self._given_up = self._given_up, set()
+            given_up = frozenset(self._given_up)
             await self._store.write(lambda db: owners.set_free(db, self._me, given_up))
+            self._given_up -= given_up
         if owners.has_free(reader, self._served):
             for claim in await self._store.write(lambda db: owners.claim(db, self._me, self._served)):
-                skill = self._roster.skill(claim.agent, claim.skill)
-                self._launch(claim, skill, None, log.past(reader, claim.n))
+                self._given_up.add(claim.n)  # until its past is read: it must not be ours and yet not run
+                self._launch(claim, self._roster.skill(claim.agent, claim.skill), None, log.past(reader, claim.n))
+                self._given_up.discard(claim.n)
 
     def _hear(self, wakeups: list[tuple[int, int, bool, bool]]) -> None:
         for n, epoch, cancel, ours in wakeups:

@@ -59,13 +59,17 @@ async def test_one_follows_what_the_other_runs(pair, follow):
 
 async def test_one_answers_and_cancels_what_the_other_runs(pair, follow):
     a, b, agent, _ = pair
-    answered, canceled = [await a.submit(agent.skills["ask"], Order()) for _ in range(2)]
+    answered, canceled, both = [await a.submit(agent.skills["ask"], Order()) for _ in range(3)]
     for task in (answered, canceled):
         await follow(b, task.id, until=lambda event: event.state is TaskState.INPUT_REQUIRED)
     with pytest.raises(InvalidInput, match="ok: 3 is not accepted"):
         await b.answer(answered.id, "q1", {"ok": 3})
     assert (await b.answer(answered.id, "q1", {"ok": True})).state is TaskState.WORKING
     await a.answer(answered.id, "q1", {"ok": False})  # the first answer stands
+    await follow(a, both.id, until=lambda event: event.state is TaskState.INPUT_REQUIRED)
+    await asyncio.gather(*(a.answer(both.id, "q1", {"ok": ok}) for ok in (True, False, False)))
+    assert [event.state for event in await follow(a, both.id)][2:] == ["input_required", "working", "completed"]
+    assert (await b.get(both.id)).result == {"total": 1}
     events = await follow(a, answered.id)
     assert [event.state for event in events] == ["submitted", "working", "input_required", "working", "completed"]
     assert (await b.get(answered.id)).result == {"total": 1}
@@ -123,21 +127,31 @@ async def test_when_one_leaves_the_other_carries_on(open_store, follow):
         assert (await b.get(handle.id)).result == {"total": 2}
 
 
-async def test_a_runner_that_is_fenced_stops_without_a_word(open_store, follow, store):
+@pytest.mark.parametrize("first", ["progress", "step", "ask", "return"])
+async def test_a_runner_that_is_fenced_stops_without_a_word(open_store, follow, store, first):
     """Another process took the task; here it is stood in for by what that writes: a new epoch."""
     agent = Agent("worker", description="")
     go, over = asyncio.Event(), asyncio.Event()
+    runs = 0
 
     @agent.skill
     async def work(request: Order, task: TaskContext) -> Receipt:
+        nonlocal runs
+        runs += 1
+        run = runs
         await go.wait()
         try:
-            await task.step("late", lambda: 1)
+            if first == "progress":
+                await task.progress(run)
+            if first in ("progress", "step"):
+                await task.step("late", lambda: 1)
+            if first == "ask" and run == 1:
+                await task.ask(Question("go on?", Approval))
         except Exception:
             return Receipt(total=13)  # a skill that carries on over everything does not get past it
         finally:
             over.set()
-        return Receipt()
+        return Receipt(total=run)
 
     async with open_store(agent) as engine:
         handle = await engine.submit(agent.skills["work"], Order())
@@ -152,5 +166,7 @@ async def test_a_runner_that_is_fenced_stops_without_a_word(open_store, follow, 
             assert db.execute("SELECT COUNT(*) FROM steps").fetchone() == (0,)
         db.close()
         # The stand-in holds no lock, so it is found dead, and the task is run once more.
-        assert (await follow(engine, handle.id))[-1].state is TaskState.COMPLETED
-        assert (await engine.get(handle.id)).result == {"total": 0}
+        events = await follow(engine, handle.id)
+        told = [2] if first == "progress" else []
+        assert [event.state or event.body.done for event in events] == ["submitted", "working", *told, "completed"]
+        assert (await engine.get(handle.id)).result == {"total": 2}

@@ -660,6 +660,52 @@ async def test_a_large_input_and_many_events_go_through(open_store, follow):
     assert "".join(part.text[0] for part in task.artifacts[0].parts) == "01234"
 
 
+async def test_a_task_whose_step_could_not_be_written_is_run_again_when_it_can(open_store, follow):
+    runs = 0
+    failed = asyncio.Event()
+
+    async def work(request: Order, task: TaskContext) -> Receipt:
+        nonlocal runs
+        runs += 1
+        await task.step("small", lambda: 1)
+        try:
+            await task.step("large", lambda: "x" * 500_000)
+        except asyncio.CancelledError:
+            failed.set()
+            raise
+        return Receipt(total=runs)
+
+    agent, skill = one_skill(work)
+    async with open_store(agent) as engine:
+        writer = engine._store._writer
+        (pages,) = writer.execute("PRAGMA page_count").fetchone()
+        writer.execute(f"PRAGMA max_page_count={pages + 20}")  # as a disk that is nearly full
+        handle = await engine.submit(skill, Order())
+        await asyncio.wait_for(failed.wait(), 10)
+        writer.execute("PRAGMA max_page_count=4294967294")
+        assert told(await follow(engine, handle.id)) == ["submitted", "working", "completed"]
+        assert (await engine.get(handle.id)).result["total"] == runs >= 2
+
+
+async def test_a_skill_that_tells_faster_than_the_disk_is_held_back(open_store, follow, monkeypatch):
+    monkeypatch.setattr("sametask.agents.runtime.store.PENDING_COUNT", 8)
+    pending: list[int] = []
+
+    async def work(request: Order, task: TaskContext) -> Receipt:
+        for done in range(500):
+            await task.progress(done)
+            pending.append(engines[0]._store._pending_count)
+        return Receipt()
+
+    agent, skill = one_skill(work)
+    engines: list[Any] = []
+    async with open_store(agent) as engine:
+        engines.append(engine)
+        handle = await engine.submit(skill, Order())
+        assert told(await follow(engine, handle.id))[2:-1] == list(range(500))
+    assert max(pending) == 8
+
+
 async def test_the_origin_is_given_also_to_a_later_run(open_store, follow):
     seen: list[Origin] = []
     there = asyncio.Event()
