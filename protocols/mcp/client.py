@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, Literal, cast
 
 import mcp.types as t
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
-from ...agents.errors import ConnectionLost, InvalidInput, SametaskError
+from ...agents.errors import ConnectionLost, InvalidInput, SametaskError, UnknownAgent
 from ...agents.events import ArtifactEmitted, Event, Snapshot, StateChanged, Task, TaskState
 from ..client import AgentInfo, ClientSettings, SkillInfo
 from .connection import answered, held
@@ -45,7 +45,8 @@ class McpClient:
                 return _agents(tools, described)
 
     async def call(self, agent: str, skill: str, request: Mapping[str, Any]) -> Any:
-        result = await answered(self.client.call_tool(_tool(agent, skill), dict(request)))
+        with _naming(agent):
+            result = await answered(self.client.call_tool(_tool(agent, skill), dict(request)))
         if result.is_error:
             raise from_result(result)
         return value_of(result)
@@ -98,9 +99,10 @@ class McpClient:
 
     async def _create(self, agent: str, skill: str, request: Mapping[str, Any], key: str | None) -> Task:
         meta = cast(t.RequestParamsMeta, {KEY: key}) if key is not None else None
-        result = await answered(
-            self.client.session.call_tool(_tool(agent, skill), dict(request), meta=meta, allow_claimed=True)
-        )
+        with _naming(agent):
+            result = await answered(
+                self.client.session.call_tool(_tool(agent, skill), dict(request), meta=meta, allow_claimed=True)
+            )
         if isinstance(result, CreateTaskResult):
             return task_of(result)
         if isinstance(result, t.CallToolResult) and result.is_error:
@@ -152,6 +154,16 @@ def _settled(event: Event) -> bool:
 
 def _tool(agent: str, skill: str) -> str:
     return f"{agent}_{skill}"
+
+
+@contextmanager
+def _naming(agent: str) -> Generator[None]:
+    """Name the agent that was asked for in UnknownAgent: the server is sent the tool's name, and can name no more."""
+    try:
+        yield
+    except UnknownAgent as error:
+        accepted = str(error.details.get("accepted", "")).removeprefix("one of: ")
+        raise UnknownAgent(agent, accepted.split(", ")) from None
 
 
 def _agents(tools: list[t.Tool], described: list[dict[str, Any]]) -> tuple[AgentInfo, ...]:

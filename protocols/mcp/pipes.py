@@ -26,17 +26,17 @@ _ID = re.compile(rb'"id"\s*:\s*("(?:[^"\\]|\\.){0,200}"|-?\d{1,20})')
 
 
 @asynccontextmanager
-async def speak_on_stdio(server: Server[Any], limit_bytes: int) -> AsyncGenerator[None]:
-    """Serve on this process's stdin and stdout while the block runs; when stdin closes, the block is cancelled quietly."""
+async def speak_on_stdio(server: Server[Any], limit_bytes: int) -> AsyncGenerator[asyncio.Event]:
+    """Serve on this process's stdin and stdout while the block runs; yields what is set once stdin has closed."""
+    closed = asyncio.Event()
     speaking = asyncio.create_task(_speak(server, limit_bytes))
-    with anyio.CancelScope() as scope:
-        speaking.add_done_callback(lambda _: scope.cancel())
-        try:
-            yield
-        finally:
-            speaking.cancel()
-            with anyio.CancelScope(shield=True):
-                await asyncio.wait([speaking], timeout=CLOSE_S)
+    speaking.add_done_callback(lambda _: closed.set())
+    try:
+        yield closed
+    finally:
+        speaking.cancel()
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([speaking], timeout=CLOSE_S)
     if speaking.done() and not speaking.cancelled() and (error := speaking.exception()) is not None:
         raise error
 

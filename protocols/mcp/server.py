@@ -176,18 +176,15 @@ def _security(bind: Bind) -> TransportSecuritySettings | None:
 
 @asynccontextmanager
 async def serve_stdio(engine: TaskEngine, bind: Bind) -> AsyncGenerator[Endpoint]:
-    """Serve this engine on this process's own stdin and stdout.
-
-    The block ends by itself when stdin closes: its body is cancelled, quietly, and the code after the `async with` goes on.
-    """
+    """Serve this engine on this process's own stdin and stdout; the endpoint's `closed` tells that the client has left."""
     async with serve_server_stdio(build_server(engine), bind) as endpoint:
         yield endpoint
 
 
 @asynccontextmanager
 async def serve_server_stdio(built: McpServer, bind: Bind) -> AsyncGenerator[Endpoint]:
-    """Serve what `build_server` built on stdin and stdout; ends as `serve_stdio` does."""
+    """Serve what `build_server` built on stdin and stdout, as `serve_stdio` does."""
     from .pipes import speak_on_stdio
 
-    async with speak_on_stdio(built.server, bind.max_message_bytes):
-        yield Endpoint("stdio:", {})
+    async with speak_on_stdio(built.server, bind.max_message_bytes) as closed:
+        yield Endpoint("stdio:", {}, closed)
