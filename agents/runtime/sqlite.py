@@ -30,7 +30,8 @@ from ..events import Event, Task, TaskState
 from . import log, owners
 from .answers import accepted_json
 from .runner import Runner
-from .store import Store, connect, unavailable
+from .schema import connect, unavailable
+from .store import Store
 
 
 @dataclass(frozen=True)

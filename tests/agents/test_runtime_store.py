@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from sametask.agents.errors import SametaskError, Unavailable
-from sametask.agents.runtime.store import Store, connect
+from sametask.agents.runtime.schema import connect
+from sametask.agents.runtime.store import Store
 
 
 async def test_missing_folders_are_made_and_nothing_but_the_store_is_left(open_store, store, tmp_path):

@@ -1,0 +1,100 @@
+"""The store's file: its schema, and opening it or refusing it in one line."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from ..errors import Unavailable
+
+APPLICATION_ID = 0x73616D65  # "same": tells our files from any other SQLite database
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE tasks(
+    n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, skill TEXT NOT NULL,
+    key TEXT UNIQUE, digest BLOB, origin TEXT NOT NULL, created_at REAL NOT NULL, updated_at REAL NOT NULL,
+    state TEXT NOT NULL, state_seq INTEGER NOT NULL, progress_seq INTEGER NOT NULL DEFAULT 0, last_seq INTEGER NOT NULL,
+    open INTEGER NOT NULL DEFAULT 1, owner TEXT, epoch INTEGER NOT NULL, cancel INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX tasks_open ON tasks(owner) WHERE open = 1;
+CREATE TABLE inputs(task INTEGER PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE events(
+    task INTEGER NOT NULL, seq INTEGER NOT NULL, at REAL NOT NULL, kind TEXT NOT NULL, scope TEXT, body TEXT NOT NULL,
+    PRIMARY KEY(task, seq)) WITHOUT ROWID;
+CREATE INDEX events_artifacts ON events(task, seq) WHERE kind = 'artifact';
+CREATE TABLE steps(task INTEGER NOT NULL, path TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY(task, path)) WITHOUT ROWID;
+CREATE TABLE questions(
+    task INTEGER NOT NULL, request_id TEXT NOT NULL, path TEXT NOT NULL, schema TEXT NOT NULL, answer TEXT,
+    PRIMARY KEY(task, request_id)) WITHOUT ROWID;
+CREATE TABLE owners(id TEXT PRIMARY KEY, lease_until REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE wakeups(owner TEXT NOT NULL, task INTEGER NOT NULL, PRIMARY KEY(owner, task)) WITHOUT ROWID;
+"""
+# The input has its own table: SQLite rewrites a row with all its overflow pages, and the task's row changes with every event.
+
+
+def connect(path: Path, synchronous: str) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+    """A writer's and a reader's connection to the file, which is made where it is missing, with its folder.
+
+    Raises: Unavailable, naming the path, when it cannot be written, is not ours, or was made by a newer release.
+    """
+    opened: list[sqlite3.Connection] = []
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for _ in range(2):
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=10)
+            opened.append(connection)
+            if connection is opened[0]:
+                _prepare(connection, path)
+            connection.execute(f"PRAGMA synchronous={synchronous}")
+        opened[1].execute("PRAGMA query_only=1")
+    except (sqlite3.Error, OSError, Unavailable) as error:
+        for connection in opened:
+            connection.close()
+        if isinstance(error, Unavailable):
+            raise
+        raise unavailable(path, error) from None
+    return opened[0], opened[1]
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    if _version(connection, path) == 0:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if _version(connection, path) == 0:  # now that we hold the lock: another process may have been quicker
+                for statement in SCHEMA.split(";"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+    # A file that can be read but not written is found out here, not by the first task.
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("COMMIT")
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+    if application != APPLICATION_ID and (version or tables):
+        raise Unavailable(
+            f"store: {path} is another program's database; accepted: a new path, or a file that sametask made",
+            field="store",
+            value=str(path),
+        )
+    if version > SCHEMA_VERSION:
+        raise Unavailable(
+            f"store: {path} has schema version {version}, made by a newer release; accepted: up to {SCHEMA_VERSION}",
+            field="store",
+            value=str(path),
+        )
+    return version
+
+
+def unavailable(path: Path, error: Exception) -> Unavailable:
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return Unavailable(
+        f"store: {path} cannot be used ({reason}); accepted: a path in a writable directory", field="store", value=str(path)
+    )
