@@ -6,7 +6,7 @@ import re
 
 from .exchanges import Exchange
 
-_PORT = re.compile(r":\d{2,5}\b")
+_SEPARATORS = re.compile(r"([/:])")  # a colon stands before a port, and before an operation (`/tasks/{id}:cancel`)
 _ID = (
     re.compile(r"\d+"),
     re.compile(r".*[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}.*", re.IGNORECASE),
@@ -19,9 +19,9 @@ _ID = (
 def normal_path(path: str) -> str:
     """A path without the ids, ports and query values that tell one run from another."""
     path, _, query = path.partition("?")
-    segments = ("{id}" if any(each.fullmatch(segment) for each in _ID) else segment for segment in path.split("/"))
+    segments = ("{id}" if any(each.fullmatch(segment) for each in _ID) else segment for segment in _SEPARATORS.split(path))
     names = "&".join(pair.partition("=")[0] for pair in query.split("&"))
-    return _PORT.sub(":{id}", "/".join(segments)) + (f"?{names}" if query else "")
+    return "".join(segments) + (f"?{names}" if query else "")
 
 
 def fingerprint(exchange: Exchange, wire: str) -> str:

@@ -24,6 +24,7 @@ _PIPE_BYTES = 1 << 18
 _DELAYED_PIPE_BYTES = 1 << 26  # a delay holds bytes back without slowing them: rate times delay must fit
 _FLUSH_S = 2.0
 _LINGER_S = 0.25
+_TIMER_S = 0.00125
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -174,8 +175,7 @@ class RelayLink:
         while True:
             chunk = await self._pipes[direction].get()
             try:
-                while (wait_s := chunk.release - time.monotonic()) > 0:  # noqa: ASYNC110  (a loop's timer may be early)
-                    await asyncio.sleep(wait_s)
+                await _until(chunk.release)
                 # Before the bytes leave, or a client could be seen to continue on an answer that was not recorded yet.
                 self._record.add(direction, chunk.decoded)
                 recording.active_at = time.monotonic()
@@ -210,6 +210,16 @@ class RelayLink:
             if self._how == "reset":
                 reset(each)
             each.close()
+
+
+async def _until(release: float) -> None:
+    """Wait until that monotonic time, to within some 50 microseconds.
+
+    An event loop's timers are late by up to a millisecond (epoll counts in them, rounded up). A delay of 0 has no timer, so the
+    lateness would not cancel out: it adds up over the passes of a flow and bends the slope of time against delay.
+    """
+    while (wait_s := release - time.monotonic()) > 0:  # noqa: ASYNC110  (the end of the wait is a time, not an event)
+        await asyncio.sleep(max(0.0, wait_s - _TIMER_S))
 
 
 def reset(sock: socket.socket) -> None:

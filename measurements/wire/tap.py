@@ -24,7 +24,7 @@ _BACKLOG = 1024
 class Tap:
     """A listener on loopback; each connection to it is relayed to what `_dial` gives.
 
-    `async with` binds `address` (`host:port`) and leaving it resets what is still open. `fired` is set, and `fired_at` is the
+    `async with` binds `address` (`host:port`) and leaving it closes what is still open. `fired` is set, and `fired_at` is the
     monotonic time in seconds, when the last armed fault struck. `delay_ms` is the round-trip time that is added: half of it
     each way, and once more in full before the first bytes of a TCP client, for the handshake; it may be set between exchanges.
     """

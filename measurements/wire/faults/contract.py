@@ -5,7 +5,7 @@ One file for each fault beside this one; it exports its config class as `FAULT`.
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from ..message import Message
 
@@ -37,7 +37,6 @@ class Trigger(Protocol):
 class Fault(Protocol):
     """A frozen config. `name` is how scenarios call it."""
 
-    @property
-    def name(self) -> str: ...
+    name: ClassVar[str]
 
     def arm(self) -> Trigger: ...
