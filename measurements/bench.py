@@ -11,6 +11,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..agents.contract import Roster
+from ..agents.engine import TaskEngine
+from ..agents.runtime import open_engine
 from ..protocols.client import AgentClient, ClientSettings
 from ..protocols.server_process import ServerOptions, ServerProcess, server_process
 from ..protocols.variants import Variant
@@ -46,6 +49,7 @@ class Station:
         self.taps: dict[str, Tap] = {}
         self._engine, self._agents, self._settings = engine, agents, settings
         self._server: ServerProcess | None = None
+        self._store: TaskEngine
         self._stack = contextlib.AsyncExitStack()
         self._running = contextlib.AsyncExitStack()
 
@@ -64,6 +68,11 @@ class Station:
         """From now on every tap adds this round-trip time."""
         for tap in self.taps.values():
             tap.delay_ms = delay_ms
+
+    async def ended(self, task_id: str) -> None:
+        """Return once that task is terminal, as its store says: beside the wire, so that nobody's counts move."""
+        async for _ in self._store.events(task_id):
+            pass
 
     async def kill(self) -> float:
         """SIGKILL to the server. Yields the monotonic time in seconds at which it was sent."""
@@ -106,6 +115,8 @@ class Station:
                 options = ServerOptions((self.variant,), self._engine, self._agents)
                 tap = StdioTap(options.command, recording=self.recording)
                 self.taps["stdio"] = await stack.enter_async_context(tap)
+            # Without agents this engine takes no task over: it only reads.
+            self._store = await stack.enter_async_context(open_engine(self._engine, Roster([])))
             stack.push_async_callback(self._end)
             await self.start()
             self._stack = stack.pop_all()

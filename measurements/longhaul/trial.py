@@ -70,7 +70,8 @@ async def run_trial(station: Station, scenario: Scenario, draw: Random, ledger: 
     strike, told = Strike(station, Deeds(ledger), draw), Told()
     follower = Follower(station.open, give_up_s=deadline_s, on_lost=told.lost)
     struck = anyio.Event()
-    error, hung = None, False
+    error: SametaskError | None = None
+    hung, finished = False, 0.0
 
     async def run_strike() -> None:
         await scenario.strike(strike)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -14,13 +15,32 @@ from ..bench import Station
 
 AGENT = "prefix_cache"
 QUICK: tuple[str, dict[str, Any]] = ("plan", {"layers": 32, "kv_heads": 8, "head_dim": 128, "memory_bytes": 16 * 2**30})
-LONG: tuple[str, dict[str, Any]] = ("simulate", {"synthetic": {"seed": 1, "request_count": 1500}})
+STREAMED: tuple[str, dict[str, Any]] = ("simulate", {"synthetic": {"seed": 1, "request_count": 40}, "slice_requests": 10})
 SHORT: tuple[str, dict[str, Any]] = ("simulate", {"synthetic": {"seed": 1, "request_count": 20}})
-"""Where a client waits for the end, the work is short: what takes longer than a round trip would hide it."""
-
 ASKING: tuple[str, dict[str, Any]] = (SHORT[0], {**SHORT[1], "capacity_blocks": 10, "confirm": True})
 
-Act = Callable[[], Awaitable[None]]
+
+class Clock:
+    """Times a flow, without the pauses in which the client would only wait for the agent's work: a round trip that hides
+    behind work, or a poll that comes too early, says nothing of the protocol.
+    """
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+        self._paused_s = 0.0
+
+    @property
+    def elapsed_ms(self) -> float:
+        return (time.perf_counter() - self._start - self._paused_s) * 1000
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncGenerator[None]:
+        start = time.perf_counter()
+        yield
+        self._paused_s += time.perf_counter() - start
+
+
+Act = Callable[[Clock], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -39,7 +59,7 @@ class FlowFailed(Exception):
 async def _cold(station: Station) -> AsyncGenerator[Act]:
     opened: list[Any] = []
 
-    async def act() -> None:
+    async def act(clock: Clock) -> None:
         client = station.open()
         opened.append(client)
         entered = await client.__aenter__()
@@ -66,7 +86,7 @@ async def _warm_client(station: Station) -> AsyncGenerator[AgentClient]:
 async def _warm(station: Station) -> AsyncGenerator[Act]:
     async with _warm_client(station) as client:
 
-        async def act() -> None:
+        async def act(clock: Clock) -> None:
             await client.call(AGENT, *QUICK)
 
         yield act
@@ -76,9 +96,9 @@ async def _warm(station: Station) -> AsyncGenerator[Act]:
 async def _stream(station: Station) -> AsyncGenerator[Act]:
     async with _warm_client(station) as client:
 
-        async def act() -> None:
+        async def act(clock: Clock) -> None:
             last = None
-            async for event in client.stream(AGENT, *LONG):
+            async for event in client.stream(AGENT, *STREAMED):
                 last = event
             if last is None or last.state is not TaskState.COMPLETED:
                 raise FlowFailed(f"the stream ended with {last and last.state}, not completed")
@@ -90,8 +110,10 @@ async def _stream(station: Station) -> AsyncGenerator[Act]:
 async def _submit_wait(station: Station) -> AsyncGenerator[Act]:
     async with _warm_client(station) as client:
 
-        async def act() -> None:
+        async def act(clock: Clock) -> None:
             task = await client.submit(AGENT, *SHORT)
+            async with clock.paused():
+                await station.ended(task.id)
             _expect((await client.wait(task.id)).state, TaskState.COMPLETED)
 
         yield act
@@ -101,7 +123,7 @@ async def _submit_wait(station: Station) -> AsyncGenerator[Act]:
 async def _cancel(station: Station) -> AsyncGenerator[Act]:
     async with _waiting(station) as (client, task_id):
 
-        async def act() -> None:
+        async def act(clock: Clock) -> None:
             await client.cancel(task_id)
 
         yield act
@@ -115,8 +137,10 @@ async def _answer(station: Station) -> AsyncGenerator[Act]:
         if question is None:
             raise FlowFailed("the task waits, and its question is not told")
 
-        async def act() -> None:
+        async def act(clock: Clock) -> None:
             await client.answer(task_id, question.request_id, {"choice": "evict"})
+            async with clock.paused():
+                await station.ended(task_id)
             _expect((await client.wait(task_id)).state, TaskState.COMPLETED)
 
         yield act

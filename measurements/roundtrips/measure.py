@@ -11,7 +11,7 @@ import anyio
 
 from ..bench import Bench, Station
 from ..samples import Sample
-from .flows import FAILURES, FLOWS, Flow
+from .flows import FAILURES, FLOWS, Clock, Flow
 
 METRIC = "round_trips"
 FLOW_TIMEOUT_S = 30.0
@@ -58,9 +58,9 @@ async def run_flow(station: Station, flow: Flow, delay_ms: float, trial: int) ->
                 station.set_delay(delay_ms)
                 try:
                     with station.recording.flow() as counted:
-                        start = time.perf_counter()
-                        await act()
-                        elapsed_ms = (time.perf_counter() - start) * 1000
+                        clock = Clock()
+                        await act(clock)
+                        elapsed_ms = clock.elapsed_ms
                         await station.recording.quiet(timeout_s=0.2)
                 finally:
                     station.set_delay(0.0)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from ..trial import STEPS, Scenario, Strike
+import anyio
+
+from ..trial import STEP_MS, STEPS, Scenario, Strike
 
 
 async def _strike(strike: Strike) -> None:
     await strike.deeds.reach(strike.draw.randint(STEPS // 4, STEPS // 2))
+    # Anywhere within the next step, not always in the moment between its deed and its record.
+    await anyio.sleep(strike.draw.uniform(0, STEP_MS) / 1000)
     strike.at = await strike.station.kill()
     await strike.station.start()
 
