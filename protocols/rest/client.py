@@ -43,7 +43,7 @@ class RestClient:
         )
 
     async def call(self, agent: str, skill: str, request: Mapping[str, Any]) -> Any:
-        async with self._response("POST", _skill_path(agent, skill), _encode(request)) as response:
+        async with self._response("POST", _skill_path(agent, skill), _encode("input", dict(request))) as response:
             result = pydantic_core.from_json(await self._read(response))
         if response.status_code != 202:
             return result
@@ -54,7 +54,7 @@ class RestClient:
 
     async def submit(self, agent: str, skill: str, request: Mapping[str, Any], *, key: str | None = None) -> Task:
         path = _skill_path(agent, skill)
-        async with self._response("POST", path, _encode(request), _key_header(key)) as response:
+        async with self._response("POST", path, _encode("input", dict(request)), _key_header(key)) as response:
             body = await self._read(response)
         if response.status_code != 202:
             raise _not_long(path)
@@ -63,7 +63,7 @@ class RestClient:
     async def stream(
         self, agent: str, skill: str, request: Mapping[str, Any], *, key: str | None = None
     ) -> AsyncIterator[Event]:
-        async for event in self._follow("POST", _skill_path(agent, skill), _key_header(key), _encode(request)):
+        async for event in self._follow("POST", _skill_path(agent, skill), _key_header(key), _encode("input", dict(request))):
             yield event
 
     async def events(self, task_id: str, after: int = 0) -> AsyncIterator[Event]:
@@ -76,18 +76,18 @@ class RestClient:
         return Task.model_validate_json(await self._exchange("GET", _task_path(task_id)))
 
     async def wait(self, task_id: str) -> Task:
-        wait_s = max(1, min(LONGEST_WAIT_S, int(self.settings.request_timeout_s / 2)))
+        wait_s = min(LONGEST_WAIT_S, int(self.settings.request_timeout_s / 2))
         while True:
             async with self._response("GET", _task_path(task_id), headers={"Prefer": f"wait={wait_s}"}) as response:
                 task = Task.model_validate_json(await self._read(response))
             if task.state.terminal or task.state is TaskState.INPUT_REQUIRED:
                 return task
-            if "Preference-Applied" not in response.headers:
+            if wait_s == 0 or "Preference-Applied" not in response.headers:
                 await anyio.sleep(self.settings.poll_interval_s)
 
     async def answer(self, task_id: str, request_id: str, value: Any) -> None:
         path = f"{_task_path(task_id)}/answers/{quote(request_id, safe='')}"
-        await self._exchange("PUT", path, pydantic_core.to_json(value))
+        await self._exchange("PUT", path, _encode("answer", value))
 
     async def cancel(self, task_id: str) -> None:
         await self._exchange("POST", f"{_task_path(task_id)}/cancel")
@@ -189,8 +189,11 @@ def _not_long(path: str) -> InvalidInput:
     return InvalidInput("skill", path.rpartition("/")[2], "a long skill is accepted; this one answers at once, so call it")
 
 
-def _encode(request: Mapping[str, Any]) -> bytes:
-    return pydantic_core.to_json(dict(request))
+def _encode(field: str, value: Any) -> bytes:
+    try:
+        return pydantic_core.to_json(value)
+    except (pydantic_core.PydanticSerializationError, ValueError) as error:
+        raise InvalidInput(field, value, f"a value that JSON can carry is accepted ({error})") from None
 
 
 def _key_header(key: str | None) -> dict[str, str]:

@@ -212,13 +212,17 @@ async def test_followers_do_not_disturb_each_other(served):
         async with served.connect() as client:
             asked = await _collect(client.events(task.id))
             first.set_result(None) if not first.done() else second.set_result(None)
+            if "event_numbers" in served.lacks:
+                await answered.wait()  # without a number to resume after, it would be told of the same question again
             return [*asked, *await _collect(client.events(task.id, asked[-1].seq))]
 
+    answered = asyncio.Event()
     first, second = (asyncio.get_running_loop().create_future() for _ in range(2))
     async with asyncio.TaskGroup() as group:
         logs = [group.create_task(follow()) for _ in range(2)]
         await asyncio.gather(first, second)
         await served.client.answer(task.id, await _question(served.client, task.id), {"choice": "evict"})
+        answered.set()
     one, other = (log.result() for log in logs)
     assert _result(one[-1]) == _result(other[-1]) is not None
     if "event_replay" not in served.lacks:
