@@ -1,0 +1,352 @@
+"""Altair charts with our defaults: a variant keeps its colour everywhere, values stand at their marks.
+
+Every builder takes rows (as in report.json), leaves out what is missing, and gives a `Chart` (None where nothing is left).
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import altair as alt
+
+from ..metric import Chart, Row
+from .palette import GRID, INK, MUTED, SURFACE, colour_of, light
+from .wording import number
+
+FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+WIDTH = 700
+"""Pixels that a chart may take, labels and all."""
+BAND = 22
+GLYPHS = 6.6
+"""Pixels per character of a label at 12 px, to reserve room for it."""
+
+
+def bars(
+    rows: Sequence[Row],
+    x: str,
+    *,
+    y: str = "variant",
+    color: str = "variant",
+    facet: str | None = None,
+    x_title: str = "",
+    alt_text: str,
+    point: str | None = None,
+    interval: str | None = None,
+    columns: int = 3,
+) -> Chart | None:
+    """Horizontal bars, the value at the end of each; `facet` gives one panel per value.
+
+    `point` draws a second, independent number as a dot, with the pair under `interval` as its whisker.
+    """
+    kept = [row for row in rows if _is_number(row.get(x))]
+    if not kept:
+        return None
+    order = _values(kept, y)
+    data: list[Row] = []
+    for row in kept:
+        line = {y: row[y], color: row[color], "value": row[x], "shown": number(row[x]), "end": row[x]}
+        if facet:
+            line[facet] = row[facet]
+        if point and _is_number(row.get(point)):
+            line |= {"point": row[point], "end": max(row[x], row[point])}
+            pair = row.get(interval) if interval else None
+            if pair and all(_is_number(end) for end in pair):
+                line |= {"low": pair[0], "high": pair[1], "end": max(line["end"], pair[1])}
+        data.append(line)
+    panels = min(columns, len(_values(kept, facet))) if facet else 1
+    labels = _label_width(order)
+    width = max((WIDTH - panels * (labels + 24)) // panels, 90)
+    # Room to the right of the longest bar for its label.
+    top = max(line["end"] for line in data) * (1 + 34 / width) or 1
+    scale = alt.Scale(domain=[0, top], nice=False, zero=True)
+    base = alt.Chart()
+    position = alt.Y(f"{y}:N", sort=order, title=None)
+    layers: list[Any] = [
+        base.mark_bar(height=BAND - 9, cornerRadiusEnd=2).encode(
+            x=alt.X("value:Q", title=x_title or None, scale=scale), y=position, color=_colour(kept, color)
+        ),
+        base.mark_text(align="left", dx=6, fontSize=11).encode(
+            x=alt.X("end:Q", scale=scale), y=position, text="shown:N", color=alt.value(INK)
+        ),
+    ]
+    if point:
+        if interval:
+            layers.append(
+                base.mark_rule(strokeWidth=1.5).encode(
+                    x=alt.X("low:Q", scale=scale), x2="high:Q", y=position, color=alt.value(INK)
+                )
+            )
+        layers.append(
+            base.mark_point(filled=True, size=34, stroke=SURFACE, strokeWidth=1, opacity=1).encode(
+                x=alt.X("point:Q", scale=scale), y=position, color=alt.value(INK)
+            )
+        )
+    layer = alt.layer(*layers).properties(width=width, height=alt.Step(BAND))
+    return _finish(_facet(layer, data, kept, facet, panels), data, alt_text)
+
+
+def lines_with_ci(
+    rows: Sequence[Row],
+    x: str,
+    y: str,
+    *,
+    color: str = "variant",
+    facet: str | None = None,
+    x_title: str = "",
+    y_title: str = "",
+    alt_text: str,
+    interval: str | None = None,
+    fit: bool = True,
+    points: bool = True,
+    columns: int = 2,
+) -> Chart | None:
+    """Points per variant, the least-squares line through them (or, without `fit`, from point to point), the name at its end.
+
+    `interval` is the key of a [low, high] pair around each point.
+    """
+    kept = [row for row in rows if _is_number(row.get(x)) and _is_number(row.get(y))]
+    if not kept:
+        return None
+    facets = _values(kept, facet) if facet else [None]
+    panels = min(columns, len(facets))
+    gutter = _label_width(_values(kept, color))
+    width, height = max((WIDTH - panels * (gutter + 60)) // panels, 150), 250
+    ceiling = max(max([row[y], *((row.get(interval) or ()) if interval else ())]) for row in kept)
+    ceiling = (ceiling or 1) * 1.04
+    right = max(row[x] for row in kept) or 1
+    data: list[Row] = []
+    for panel in facets:
+        ends: dict[str, float] = {}
+        for name in _values(kept, color):
+            mine = sorted(
+                (row for row in kept if row[color] == name and (not facet or row[facet] == panel)), key=lambda row: row[x]
+            )
+            tag = {color: name} | ({facet: panel} if facet else {})
+            for row in mine:
+                pair = row.get(interval) if interval else None
+                data.append(tag | {"x": row[x], "y": row[y]} | ({"low": pair[0], "high": pair[1]} if pair else {}))
+            line = _least_squares([(row[x], row[y]) for row in mine]) if fit else [(row[x], row[y]) for row in mine]
+            data += [tag | {"line_x": at, "line_y": value} for at, value in line]
+            if line:
+                ends[name] = line[-1][1]
+        placed = _spread(ends, apart=ceiling * 13 / height, ceiling=ceiling)
+        data += [
+            {color: name, "label": name, "label_x": right, "label_y": at} | ({facet: panel} if facet else {})
+            for name, at in placed.items()
+        ]
+    across = alt.Scale(domain=[0, right], nice=False)
+    up = alt.Scale(domain=[0, max(ceiling, *(row["label_y"] for row in data if "label_y" in row))], nice=False)
+    base = alt.Chart()
+    hue = _colour(kept, color)
+    layers: list[Any] = [
+        base.mark_line(strokeWidth=1.75).encode(
+            x=alt.X("line_x:Q", scale=across, title=x_title or None),
+            y=alt.Y("line_y:Q", scale=up, title=y_title or None),
+            color=hue,
+        ),
+        base.mark_text(align="left", dx=7, fontSize=11, fontWeight=600).encode(
+            x=alt.X("label_x:Q", scale=across), y=alt.Y("label_y:Q", scale=up), text="label:N", color=hue
+        ),
+    ]
+    if points:
+        layers.append(
+            base.mark_point(filled=True, size=26, opacity=1).encode(
+                x=alt.X("x:Q", scale=across), y=alt.Y("y:Q", scale=up), color=hue
+            )
+        )
+    if interval:
+        layers.append(
+            base.mark_rule(strokeWidth=1).encode(
+                x=alt.X("x:Q", scale=across), y=alt.Y("low:Q", scale=up), y2="high:Q", color=hue
+            )
+        )
+    layer = alt.layer(*layers).properties(width=width, height=height)
+    return _finish(_facet(layer, data, kept, facet, panels), data, alt_text)
+
+
+def matrix(
+    rows: Sequence[Row],
+    x: str,
+    y: str = "variant",
+    *,
+    verdict: str = "verdict",
+    text: str = "text",
+    alt_text: str,
+) -> Chart | None:
+    """One tile per row, tinted by its `verdict` (good, warn, bad, none), with its `text` written in it."""
+    kept = [row for row in rows if row.get(verdict)]
+    if not kept:
+        return None
+    data = [{x: row[x], y: row[y], "verdict": row[verdict], "text": str(row.get(text) or "")} for row in kept]
+    across, down = _values(kept, x), _values(kept, y)
+    longest = max(len(row["text"]) for row in data)
+    tile = min(max(int(longest * GLYPHS) + 22, 110), 260)
+    tones = ["good", "warn", "bad", "none"]
+    base = alt.Chart().encode(
+        x=alt.X(
+            f"{x}:N",
+            sort=across,
+            title=None,
+            axis=alt.Axis(orient="top", labelAngle=0, domain=False, labelLimit=tile, grid=False),
+        ),
+        y=alt.Y(f"{y}:N", sort=down, title=None, axis=alt.Axis(domain=False)),
+    )
+    layers: list[Any] = [
+        base.mark_rect(stroke=SURFACE, strokeWidth=3, cornerRadius=5).encode(
+            color=alt.Color("verdict:N", legend=None, scale=alt.Scale(domain=tones, range=[light(tone) for tone in tones]))
+        ),
+        base.mark_text(fontSize=12).encode(text="text:N", color=alt.value(INK)),
+    ]
+    chart = alt.layer(*layers).properties(width=tile * len(across), height=32 * len(down))
+    return _finish(chart, data, alt_text)
+
+
+def dots(
+    rows: Sequence[Row],
+    value: str,
+    *,
+    y: str = "variant",
+    color: str = "variant",
+    facet: str | None = None,
+    x_title: str = "",
+    alt_text: str,
+    log: bool | None = None,
+    columns: int = 2,
+) -> Chart | None:
+    """Every single value as a dot, and the median of each line as a tick with its number.
+
+    `value` may hold a list per row. `log` is chosen by the data when None: where the largest is over 50 times the smallest.
+    """
+    flat = [
+        row | {value: item}
+        for row in rows
+        for item in _items(row.get(value))
+        if _is_number(item) and (item > 0 or log is False)
+    ]
+    if not flat:
+        return None
+    low, high = min(row[value] for row in flat), max(row[value] for row in flat)
+    if log is None:
+        log = low > 0 and high / low > 50
+    order = _values(flat, y)
+    panels = min(columns, len(_values(flat, facet))) if facet else 1
+    width = max((WIDTH - panels * (_label_width(order) + 24)) // panels, 140)
+    data: list[Row] = []
+    for panel in _values(flat, facet) if facet else [None]:
+        for name in order:
+            mine = [row for row in flat if row[y] == name and (not facet or row[facet] == panel)]
+            tag = {y: name} | ({facet: panel} if facet else {})
+            for index, row in enumerate(mine):
+                # A fixed pattern, not chance: dots of equal value stay apart and the picture stays the same.
+                data.append(tag | {color: row[color], "value": row[value], "offset": (index * 5) % 8})
+            if mine:
+                middle = statistics.median(row[value] for row in mine)
+                data.append(tag | {color: mine[0][color], "median": middle, "shown": number(middle)})
+    if log:
+        scale = alt.Scale(type="log", domain=[low / 1.15, high * 1.3], nice=False)
+        axis = alt.Axis(values=_decades(low, high), format="~s" if high >= 10000 else ",~g", grid=True)
+    else:
+        scale, axis = alt.Scale(domain=[0, high * 1.12 or 1], nice=False), alt.Axis(grid=True)
+    base = alt.Chart()
+    position = alt.Y(f"{y}:N", sort=order, title=None)
+    layers: list[Any] = [
+        base.mark_circle(size=26, opacity=0.45).encode(
+            x=alt.X("value:Q", title=x_title or None, scale=scale, axis=axis),
+            y=position,
+            yOffset=alt.YOffset("offset:Q", scale=alt.Scale(domain=[-3, 10])),
+            color=_colour(flat, color),
+        ),
+        base.mark_tick(thickness=2.5, size=BAND - 2).encode(x=alt.X("median:Q", scale=scale), y=position, color=alt.value(INK)),
+        base.mark_text(align="center", dy=-BAND + 8, fontSize=11, fontWeight=600).encode(
+            x=alt.X("median:Q", scale=scale), y=position, text="shown:N", color=alt.value(INK)
+        ),
+    ]
+    layer = alt.layer(*layers).properties(width=width, height=alt.Step(BAND + 14))
+    return _finish(_facet(layer, data, flat, facet, panels), data, alt_text)
+
+
+def _finish(chart: Any, data: Sequence[Row], alt_text: str) -> Chart:
+    styled = chart.properties(data=alt.InlineData(values=list(data)), background="transparent").configure(**_config())
+    return Chart(cast("dict[str, Any]", styled.to_dict()), alt_text)
+
+
+def _facet(layer: Any, data: Sequence[Row], rows: Sequence[Row], facet: str | None, panels: int) -> Any:
+    if not facet:
+        return layer
+    header = alt.Header(title=None, labelFontSize=12, labelFontWeight=600, labelAnchor="start", labelColor=INK, labelPadding=6)
+    field = alt.Facet(f"{facet}:N", sort=_values(rows, facet), title=None, header=header)
+    return layer.facet(facet=field, columns=panels, data=alt.InlineData(values=list(data))).properties(
+        spacing={"row": 22, "column": 18}
+    )
+
+
+def _config() -> dict[str, Any]:
+    text = {"labelColor": INK, "labelFont": FONT, "titleColor": MUTED, "titleFont": FONT}
+    return {
+        "font": FONT,
+        "view": {"stroke": None},
+        "axis": text | {"labelFontSize": 12, "titleFontSize": 11, "titleFontWeight": "normal", "labelLimit": 260},
+        "axisX": {
+            "grid": True,
+            "gridColor": GRID,
+            "domain": False,
+            "ticks": False,
+            "tickCount": 5,
+            "labelColor": MUTED,
+            "labelFontSize": 11,
+            "labelPadding": 5,
+            "titlePadding": 8,
+        },
+        "axisY": {"grid": False, "domainColor": GRID, "ticks": False, "labelPadding": 7, "tickCount": 5},
+        "text": {"font": FONT},
+    }
+
+
+def _colour(rows: Sequence[Row], key: str) -> alt.Color:
+    chosen = colour_of(_values(rows, key))
+    return alt.Color(f"{key}:N", legend=None, scale=alt.Scale(domain=list(chosen), range=list(chosen.values())))
+
+
+def _values(rows: Sequence[Row], key: str) -> list[str]:
+    return list(dict.fromkeys(row[key] for row in rows))
+
+
+def _label_width(labels: Sequence[str]) -> int:
+    return int(max((len(str(label)) for label in labels), default=0) * GLYPHS) + 10
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _items(value: object) -> Sequence[Any]:
+    return cast("Sequence[Any]", value) if isinstance(value, list | tuple) else [value]
+
+
+def _least_squares(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The two ends of the fitted line; nothing where the points do not give one."""
+    if len({x for x, _ in points}) < 2:
+        return []
+    slope, intercept = statistics.linear_regression([x for x, _ in points], [y for _, y in points])
+    ends = (min(x for x, _ in points), max(x for x, _ in points))
+    return [(x, intercept + slope * x) for x in ends]
+
+
+def _spread(ends: Mapping[str, float], apart: float, ceiling: float) -> dict[str, float]:
+    """Label positions near the lines' ends, at least `apart`, pushed back down where they would leave the chart."""
+    order = sorted(ends, key=lambda name: ends[name])
+    placed: list[float] = []
+    for name in order:
+        placed.append(max(ends[name], placed[-1] + apart) if placed else ends[name])
+    limit = ceiling
+    for index in reversed(range(len(placed))):
+        placed[index] = min(placed[index], limit)
+        limit = placed[index] - apart
+    return dict(zip(order, placed, strict=True))
+
+
+def _decades(low: float, high: float) -> list[float]:
+    steps = [base * 10**power for power in range(-4, 9) for base in (1, 3)]
+    return [step for step in steps if low / 1.15 <= step <= high * 1.3]

@@ -1,0 +1,90 @@
+"""The end of `sametask compare`: the notices, the sentences and the tables, as wide as the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from ..metric import Table
+from .document import Document, ShownCell, shown_table
+from .inline import plain
+from .palette import FAMILIES, family
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+TONES: Mapping[str, str] = {"good": "green", "warn": "yellow", "bad": "bold red", "quiet": "dim"}
+HUES: Mapping[str, str] = dict(zip(FAMILIES, ("blue", "dark_orange", "green", "magenta", "bright_black"), strict=True))
+
+
+def summarise(document: Document, console: Console) -> None:
+    """Prints the document without its charts and provenance, which the page has."""
+    from rich.padding import Padding
+    from rich.rule import Rule
+    from rich.text import Text
+
+    console.print()
+    console.print(Text(document.title, style="bold"))
+    console.print(Text(" · ".join(f"{name.lower()} {value}" for name, value in document.facts), style="dim"))
+    for notice in document.notices:
+        style = TONES[notice.tone]
+        console.print()
+        console.print(Text(("! " if notice.tone == "warn" else "✗ ") + notice.title, style=style))
+        for line in notice.lines:
+            console.print(Padding(Text(line, style=style), (0, 0, 0, 2)))
+    for part in document.parts:
+        console.print()
+        console.print(Rule(Text(part.title, style="bold"), align="left", style="dim"))
+        for section in part.sections:
+            if section.title != part.title:
+                console.print(Text(section.title, style="bold"))
+            for block in section.text.strip().split("\n\n"):
+                console.print(Text(plain(_joined(block))))
+            for table in section.tables:
+                _print(table, console)
+    for table in (document.not_measured, document.failures):
+        if table:
+            console.print()
+            _print(table, console)
+
+
+def _print(table: Table, console: Console) -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console.print(_rich(table))
+    for number, note in enumerate(shown_table(table).notes, start=1):
+        console.print(Padding(Text(f"{number}  {note}", style="dim"), (0, 0, 0, 2)))
+
+
+def _rich(table: Table) -> RichTable:
+    from rich import box
+    from rich.table import Table as RichTable
+
+    shown = shown_table(table)
+    drawn = RichTable(title=shown.caption or None, title_justify="left", title_style="dim", box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, (title, kind) in enumerate(zip(shown.headings, shown.kinds, strict=True)):
+        justify: Literal["left", "right"] = "right" if kind in ("number", "interval") else "left"
+        drawn.add_column(title, justify=justify, overflow="fold", no_wrap=index == 0 or justify == "right")
+    for row in shown.rows:
+        drawn.add_row(*(_cell(cell, index == 0) for index, cell in enumerate(row)))
+    return drawn
+
+
+def _cell(cell: ShownCell, first: bool) -> Text:
+    from rich.text import Text
+
+    style = TONES.get(cell.tone or "", "dim" if cell.kind == "missing" else "")
+    if first and not style:
+        style = HUES.get(family(cell.text), "")
+    text = Text(cell.text, style=style)
+    if cell.notes:
+        text.append(" " + ",".join(map(str, cell.notes)), style="dim")
+    return text
+
+
+def _joined(block: str) -> str:
+    lines = [line.strip() for line in block.splitlines()]
+    return "\n".join(lines) if any(line.startswith("- ") for line in lines) else " ".join(lines)

@@ -1,0 +1,398 @@
+"""The report of a made-up run, in every form: no number of it was measured, all of it exists only in this file."""
+
+from __future__ import annotations
+
+import html.parser
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from sametask.measurements.integration.present import present as present_integration
+from sametask.measurements.longhaul.present import present as present_longhaul
+from sametask.measurements.metric import Chart, Mark, Metric, Row, Section, Table
+from sametask.measurements.report import html as page
+from sametask.measurements.report import write_reports
+from sametask.measurements.report.inline import blocks, spans
+from sametask.measurements.report.palette import COLOURS, KNOWN, colour_of
+from sametask.measurements.report.terminal import summarise
+from sametask.measurements.report.wording import duration, heading, number, show
+from sametask.measurements.roundtrips.present import present as present_roundtrips
+from sametask.measurements.run_folder import Options, RunFolder
+from sametask.measurements.samples import Sample
+
+VARIANTS = ("inproc", "rest", "mcp-http", "mcp-http-2025", "mcp-stdio", "a2a-grpc", "a2a-jsonrpc", "a2a-http", "grpc")
+NO_NETWORK = "The variant has no network connection to tap."
+TURNS: Mapping[str, Mapping[str, float]] = {
+    "cold": {"rest": 2, "mcp-http": 4, "mcp-http-2025": 8, "a2a-grpc": 2, "a2a-jsonrpc": 3, "a2a-http": 3, "grpc": 2},
+    "warm": {"rest": 1, "mcp-http": 1, "mcp-http-2025": 1, "a2a-grpc": 1, "a2a-jsonrpc": 1, "a2a-http": 1, "grpc": 1},
+    "stream": {"rest": 2, "mcp-http": 4, "mcp-http-2025": 5, "a2a-grpc": 2, "a2a-jsonrpc": 3, "a2a-http": 3, "grpc": 2},
+    "submit_wait": {"rest": 3, "mcp-http": 6, "mcp-http-2025": 9, "a2a-grpc": 3, "a2a-jsonrpc": 4, "a2a-http": 4, "grpc": 3},
+    "cancel": {"rest": 2, "mcp-http": 2, "mcp-http-2025": 3, "a2a-grpc": 2, "a2a-jsonrpc": 2, "a2a-http": 2, "grpc": 2},
+    "answer": {"rest": 3, "mcp-http": 3, "mcp-http-2025": 4, "a2a-grpc": 3, "a2a-jsonrpc": 3, "a2a-http": 3},
+}
+PRINTS = {
+    "rest": ["POST /agents/kv_cache/plan", "application/json"],
+    "mcp-http": [
+        "POST /mcp server/discover",
+        "POST /mcp tools/list",
+        "POST /mcp tools/call",
+        "MCP-Protocol-Version: 2026-07-28",
+    ],
+}
+
+
+def _roundtrip_rows() -> list[Row]:
+    rows: list[Row] = []
+    for flow, turns in TURNS.items():
+        for nth, variant in enumerate(VARIANTS):
+            row: Row = {"variant": variant, "flow": flow, "trials": 20}
+            if variant in ("inproc", "mcp-stdio"):
+                rows.append({"variant": variant, "flow": flow, "trials": 0, "not_testable": NO_NETWORK})
+                continue
+            if variant not in turns:
+                reason = "The bespoke service has no questions: it would have to invent them."
+                rows.append({"variant": variant, "flow": flow, "trials": 0, "not_testable": reason})
+                continue
+            wire = turns[variant]
+            slope = wire + 0.03 + 0.01 * nth + (1.05 if variant == "mcp-http-2025" and flow == "warm" else 0)
+            rows.append(
+                row
+                | {
+                    "connections": 1 if variant != "mcp-http-2025" else int(wire),
+                    "requests": int(wire),
+                    "turns_on_wire": wire,
+                    "slope_round_trips": round(slope, 3),
+                    "slope_ci": [round(slope - 0.06, 3), round(slope + 0.07, 3)],
+                    "bytes_up": 412 + 731 * int(wire),
+                    "bytes_down": 918 + 1207 * int(wire),
+                    "fingerprint": PRINTS.get(variant, [f"POST /{variant}", "content-type: application/json"]),
+                    "flagged": abs(slope - wire) > 0.25,
+                    "points": [[delay, round(4 + nth + slope * delay, 2)] for delay in (0, 10, 20, 40)],
+                }
+            )
+    return rows
+
+
+def _integration_rows() -> list[Row]:
+    costs = {
+        "G1": {"rest": (6, 8), "rest-openapi": (9, 3), "mcp-http": (11, 3), "a2a-grpc": (14, 4), "grpc": (7, 5)},
+        "G2": {"rest": (19, 11), "rest-openapi": (24, 6), "mcp-http": (15, 4), "a2a-grpc": (17, 4), "grpc": (10, 7)},
+        "G3": {"rest": (44, 12), "rest-openapi": (47, 7), "mcp-http": (27, 5), "a2a-grpc": (31, 5)},
+    }
+    rows: list[Row] = []
+    for guarantee, by_variant in costs.items():
+        for variant, (fixed, marginal) in by_variant.items():
+            rows.append(
+                {
+                    "variant": variant,
+                    "guarantee": guarantee,
+                    "side": "consumer",
+                    "agents": ["kv_cache", "prompt", "router"],
+                    "fixed_lines": fixed,
+                    "marginal_lines": marginal,
+                    "tokens": 9 * (fixed + 3 * marginal),
+                    "names": 4 + fixed // 5,
+                    "schema_fields": 7 if variant == "rest" else 0,
+                    "complexity": fixed // 6,
+                    "trials": 3,
+                }
+            )
+    reason = "The specimen did not pass the scenario of G3."
+    rows.append({"variant": "grpc", "guarantee": "G3", "side": "consumer", "agents": [], "trials": 3, "not_testable": reason})
+    return rows
+
+
+def _longhaul_rows() -> list[Row]:
+    harms: dict[tuple[str, str], dict[str, int]] = {
+        ("mcp-http-2025", "connection_cut"): {"lost": 3, "hung": 1, "events_lost": 41},
+        ("mcp-http-2025", "server_killed"): {"lost": 12, "failed_cleanly": 8},
+        ("a2a-jsonrpc", "server_killed"): {"failed_cleanly": 4},
+        ("grpc", "connection_cut"): {"failed_cleanly": 20},
+        ("rest", "server_killed"): {"duplicated": 1, "steps_rerun": 1},
+    }
+    rows: list[Row] = []
+    for scenario in ("connection_cut", "server_killed"):
+        for nth, variant in enumerate(VARIANTS):
+            if variant == "inproc" or (variant == "mcp-stdio" and scenario == "connection_cut"):
+                rows.append({"variant": variant, "scenario": scenario, "trials": 0, "not_testable": NO_NETWORK})
+                continue
+            row: Row = {"variant": variant, "scenario": scenario, "trials": 20, "delivered": 20, "steps_rerun": 0}
+            row |= dict.fromkeys(("duplicated", "lost", "hung", "failed_cleanly", "events_lost", "events_duplicated"), 0)
+            row |= harms.get((variant, scenario), {})
+            row["delivered"] = 20 - row["lost"] - row["hung"] - row["failed_cleanly"]
+            if row["delivered"]:
+                base = 20 * (nth + 1) if scenario == "connection_cut" else 700 + 900 * nth
+                times = [base * (1 + ((trial * 7) % 11) / 12) for trial in range(row["delivered"])]
+                row["times_to_recover_ms"] = [round(time, 1) for time in times]
+                row["time_to_recover_ms"] = sorted(row["times_to_recover_ms"])[len(times) // 2]
+                row["times_to_know_ms"] = [round(time / 9, 2) for time in times]
+                row["time_to_know_ms"] = sorted(row["times_to_know_ms"])[len(times) // 2]
+            rows.append(row)
+    return rows
+
+
+async def _nothing(_: Any):
+    return
+    yield
+
+
+def _as_rows(samples: Sequence[Sample]) -> list[Row]:
+    """In this fixture a sample holds a finished row."""
+    return [
+        {"variant": sample.variant, **sample.cell}
+        | (sample.values if sample.status == "ok" else {"trials": 0, "not_testable": sample.reason})
+        for sample in samples
+    ]
+
+
+METRICS = {
+    "round_trips": Metric("round_trips", "Round trips", 1, _nothing, _as_rows, present_roundtrips),
+    "integration_code": Metric("integration_code", "Integration code", 2, _nothing, _as_rows, present_integration),
+    "long_haul": Metric("long_haul", "Long haul", 3, _nothing, _as_rows, present_longhaul),
+}
+KEYS = {"round_trips": ("flow",), "integration_code": ("guarantee", "side"), "long_haul": ("scenario",)}
+ROWS = {"round_trips": _roundtrip_rows, "integration_code": _integration_rows, "long_haul": _longhaul_rows}
+
+
+def fill(folder: RunFolder) -> None:
+    for metric, rows in ROWS.items():
+        for row in rows():
+            cell = {key: row.pop(key) for key in KEYS[metric]}
+            variant, reason = row.pop("variant"), row.pop("not_testable", "")
+            status = "not_testable" if reason else "ok"
+            folder.append(
+                Sample(
+                    metric=metric,
+                    variant=variant,
+                    cell=cell,
+                    status=status,
+                    reason=reason,
+                    values={} if reason else row,
+                    at=1.0,
+                )
+            )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    made = RunFolder.create(
+        tmp_path / "runs",
+        "quick",
+        options=Options(given={"variants": "all"}, defaulted={"trials": 20, "margin": 0.1}),
+        seed=7,
+        variants=VARIANTS,
+        metrics=list(METRICS),
+        now=datetime(2026, 11, 23, 21, 30, tzinfo=UTC),
+    )
+    with made.recording():
+        fill(made)
+    return made
+
+
+class Seen(html.parser.HTMLParser):
+    """What a page would fetch, and what its tables and figures carry."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.links: list[str] = []
+        self.tables = self.captions = self.figures = self.ids_twice = 0
+        self.alts: list[str] = []
+        self.ids: list[str] = []
+        self.headings_without_scope: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag in ("script", "img", "iframe", "source", "video", "audio", "embed", "input", "image", "use") and "src" in given:
+            self.fetched.append(given["src"])
+        if tag in ("link", "image", "use"):
+            self.fetched.append(given.get("href", given.get("xlink:href", "")))
+        if tag == "a":
+            self.links.append(given.get("href", ""))
+        self.tables += tag == "table"
+        self.captions += tag == "caption"
+        self.figures += tag == "figure"
+        if tag == "th" and "scope" not in given:
+            self.headings_without_scope.append(str(given))
+        if given.get("role") == "img":
+            self.alts.append(given.get("aria-label", ""))
+        if "id" in given:
+            self.ids.append(given["id"])
+
+
+def see(text: str) -> Seen:
+    seen = Seen()
+    seen.feed(text)
+    return seen
+
+
+def test_the_page_fetches_nothing_and_links_only_to_its_own_folder(folder: RunFolder) -> None:
+    text = write_reports(folder, METRICS).html.read_text()
+    seen = see(text)
+    assert [target for target in seen.fetched if not target.startswith(("data:", "#"))] == []
+    assert [target for target in re.findall(r"url\(([^)]*)\)", text) if not target.startswith("#")] == []
+    assert "@import" not in text
+    outside = [target for target in seen.links if not target.startswith("#")]
+    assert outside
+    assert all((folder.path / target).is_file() for target in outside), outside
+    assert {"samples.jsonl", "report.json"} <= set(outside)
+
+
+def test_every_table_has_a_caption_every_heading_a_scope_every_chart_a_description(folder: RunFolder) -> None:
+    seen = see(write_reports(folder, METRICS).html.read_text())
+    assert seen.tables == seen.captions >= 6
+    assert seen.headings_without_scope == []
+    assert seen.figures == len(seen.alts) >= 6
+    assert all(len(alt) > 30 for alt in seen.alts)
+    assert len(seen.ids) == len(set(seen.ids))
+
+
+def test_the_same_samples_give_the_same_bytes(folder: RunFolder) -> None:
+    first = write_reports(folder, METRICS)
+    kept = [path.read_bytes() for path in (first.json, first.markdown, first.html)]
+    again = write_reports(RunFolder.open(folder.path), METRICS)
+    assert [path.read_bytes() for path in (again.json, again.markdown, again.html)] == kept
+    assert sorted(path.name for path in folder.path.iterdir()) == [
+        *("report.html", "report.json", "report.md", "run.json", "samples.jsonl"),
+    ]
+
+
+def test_the_same_reasons_stand_in_every_form(folder: RunFolder) -> None:
+    reports = write_reports(folder, METRICS)
+    console = Console(file=io.StringIO(), width=200)
+    summarise(reports.document, console)
+    terminal = console.file.getvalue()
+    for text in (reports.html.read_text(), reports.markdown.read_text(), terminal):
+        assert NO_NETWORK in text
+        for variant in VARIANTS:
+            assert variant in text
+        assert "4.05" in text
+
+
+def test_round_trip_sentences_say_only_what_the_rows_carry() -> None:
+    def row(variant: str, turns: float, low: float, high: float) -> Row:
+        return {"variant": variant, "flow": "cold", "turns_on_wire": turns, "slope_ci": [low, high], "flagged": False}
+
+    apart = present_roundtrips([row("rest", 2, 1.9, 2.1), row("mcp-http", 4, 3.9, 4.1)])[0].text
+    assert "A cold first result takes 2 round trips over `rest` and 4 round trips over `mcp-http`." in apart
+    assert "`rest` has the fewest" in apart
+    touching = present_roundtrips([row("rest", 2, 1.9, 2.4), row("mcp-http", 3, 2.3, 3.1)])[0].text
+    assert "fewest" not in touching
+    alone = present_roundtrips([row("rest", 2, 1.9, 2.1)])[0].text
+    assert "fewest" not in alone
+    assert (
+        "could not be measured over any variant"
+        in present_roundtrips([{"variant": "x", "flow": "cold", "not_testable": "y"}])[0].text
+    )
+
+
+def test_a_flagged_difference_is_said_and_marked() -> None:
+    rows = [{"variant": "rest", "flow": "warm", "turns_on_wire": 1, "slope_round_trips": 2.05, "flagged": True}]
+    section = present_roundtrips(rows)[0]
+    assert "differ by more than 0.25** for `rest` warm" in section.text
+    assert section.tables[0].marks[0, "slope_round_trips"].tone == "warn"
+
+
+def test_long_haul_verdicts_follow_the_rows() -> None:
+    clean = {"variant": "rest", "scenario": "connection_cut", "trials": 20, "delivered": 20, "lost": 0}
+    harmed = {"variant": "mcp-http", "scenario": "connection_cut", "trials": 20, "delivered": 17, "lost": 3}
+    told = {"variant": "grpc", "scenario": "connection_cut", "trials": 20, "delivered": 5, "failed_cleanly": 15}
+    absent = {"variant": "inproc", "scenario": "connection_cut", "not_testable": "no connection"}
+    text = present_longhaul([clean, harmed, told, absent])[0].text
+    assert "every trial delivered its result once and no event was lost over `rest` (20 of 20)" in text
+    assert "over `mcp-http` 17 of 20 trials delivered; 3 lost" in text
+    assert "over `grpc` 5 of 20 trials delivered, 15 failed with a clear error" in text
+    assert "not measured over `inproc`" in text
+    assert "up to 14% of cases" in text
+
+
+def test_integration_sentences_compare_one_agent_and_ten() -> None:
+    rows = [
+        {"variant": "rest", "guarantee": "G1", "side": "consumer", "fixed_lines": 0, "marginal_lines": 10},
+        {"variant": "mcp-http", "guarantee": "G1", "side": "consumer", "fixed_lines": 20, "marginal_lines": 2},
+        {"variant": "grpc", "guarantee": "G1", "side": "consumer", "not_testable": "failed its scenario"},
+    ]
+    text = present_integration(rows)[0].text
+    assert "10 over `rest` (0 once, 10 per agent) and 22 over `mcp-http` (20 once, 2 per agent) lines" in text
+    assert "For 1 agent `mcp-http` takes 2.20 times the lines of `rest`" in text
+    assert "for 10 agents `rest` takes 2.50 times the lines of `mcp-http`" in text
+    assert "Not counted: `grpc`." in text
+
+
+def test_text_from_an_agent_cannot_become_markup(folder: RunFolder) -> None:
+    evil = '<script>alert(1)</script><img src=http://x.test/a.png>"'
+
+    def present(rows: Sequence[Row]) -> list[Section]:
+        table = Table([("variant", evil)], [{"variant": evil}], evil, {(0, "variant"): Mark("bad", evil)})
+        return [Section(evil, f"{evil} [x](javascript:alert(1)) `{evil}`", [table], [Chart({}, evil)])]
+
+    metric = Metric("long_haul", evil, 1, _nothing, _as_rows, present)
+    reports = write_reports(folder, {"long_haul": metric})
+    text = reports.html.read_text()
+    assert text.count("<script>") == 1
+    assert "<img" not in text
+    assert 'href="javascript' not in text
+    assert "<script" not in reports.markdown.read_text().replace("### " + evil, "").replace("## " + evil, "")
+
+
+def test_a_chart_that_cannot_be_drawn_is_said_in_its_place(folder: RunFolder) -> None:
+    broken = Chart({"mark": "no-such-mark", "encoding": 5}, "A chart that cannot be.")
+    metric = Metric("long_haul", "Long haul", 1, _nothing, _as_rows, lambda rows: [Section("Broken", "text", [], [broken])])
+    text = page.render(write_reports(folder, {"long_haul": metric}).document)
+    assert "This chart could not be drawn." in text
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("x", 2, "2"),
+        ("x", 12345, "12,345"),
+        ("x_ms", 2.04, "2.04"),
+        ("x_ms", 12.345, "12.3"),
+        ("x_ms", 1234.5, "1,234"),
+        ("x_ms", 9.996, "10.0"),
+        ("x_ms", 0.00123, "0.00123"),
+        ("x", -0.5, "−0.500"),
+        ("x", 0.0, "0.00"),
+        ("x", float("nan"), "–"),
+        ("x", None, "–"),
+        ("x", True, "yes"),
+        ("slope_ci", [1.9, 2.1], "1.90 – 2.10"),
+        ("slope_ci", [None, 2.1], "–"),
+        ("pair", [1.9, 2.1], "1.90 · 2.10"),
+        ("names", ["a", "b"], "a · b"),
+        ("names", list("abcdefgh"), "a · b · c · d · e · f · … 2 more"),
+    ],
+)
+def test_a_value_reads(key: str, value: Any, text: str) -> None:
+    assert show(key, value).text == text
+
+
+def test_a_heading_names_its_unit_once() -> None:
+    assert heading("time_ms", "Time") == "Time (ms)"
+    assert heading("time_ms", "Time, ms") == "Time, ms"
+    assert heading("turns", "Turns") == "Turns"
+    assert duration("2026-11-23T21:30:00.000Z", "2026-11-23T22:31:02.000Z") == "1 h 1 min"
+    assert number(-7) == "-7".replace("-", "−")
+
+
+def test_a_variant_keeps_its_colour_and_a_new_one_takes_a_free_shade() -> None:
+    assert colour_of(["rest", "mcp-http"])["rest"] == colour_of(["rest"])["rest"]
+    chosen = colour_of([*KNOWN, "a2a-quic", "corba"])
+    assert chosen["corba"] == COLOURS["other-1"][0]
+    assert len(set(chosen.values())) == len(chosen) - 1, "only the fourth shade of a2a repeats"
+    assert len({pair[0] for pair in COLOURS.values()}) == len(COLOURS), "a light colour names one CSS variable"
+
+
+def test_inline_marks() -> None:
+    assert spans("`a<b` **x *y*** [z](report.json)").startswith("<code>a&lt;b</code>")
+    assert blocks("one\n\n- two\n- three") == "<p>one</p>\n<ul><li>two</li><li>three</li></ul>"
