@@ -40,14 +40,14 @@ def references(value: Any) -> Iterator[str]:
             yield from references(inner)
 
 
-def resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+def resolved(document: dict[str, Any], schema: Any) -> Any:
     """A schema with its references put in, so that it can be compared whatever the models are called; without the defaults
-    that are null, which FastAPI leaves out.
+    that are null, which FastAPI leaves out, and with bounds as floats, which it makes of them.
     """
     if isinstance(schema, list):
         return [resolved(document, inner) for inner in schema]
     if not isinstance(schema, dict):
-        return schema
+        return float(schema) if isinstance(schema, int) and not isinstance(schema, bool) else schema
     if "$ref" in schema:
         found: Any = document
         for name in schema["$ref"].removeprefix("#/").split("/"):
