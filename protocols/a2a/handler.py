@@ -1,0 +1,212 @@
+"""A2A's operations over the engine (A2A 1.0 section 3.1), the same for each of the protocol's bindings.
+
+The SDK's dispatchers and our gRPC servicer call nothing but these methods. A binding that knows the caller's deadline puts a
+function that gives the seconds left into `context.state["time_remaining"]`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncGenerator, Callable
+from typing import cast
+
+import anyio
+from a2a.server.context import ServerCallContext
+from a2a.server.request_handlers.request_handler import RequestHandler
+from a2a.types import (
+    AgentCard,
+    CancelTaskRequest,
+    DeleteTaskPushNotificationConfigRequest,
+    GetExtendedAgentCardRequest,
+    GetTaskPushNotificationConfigRequest,
+    GetTaskRequest,
+    ListTaskPushNotificationConfigsRequest,
+    ListTaskPushNotificationConfigsResponse,
+    ListTasksRequest,
+    ListTasksResponse,
+    Message,
+    SendMessageRequest,
+    SubscribeToTaskRequest,
+    Task,
+    TaskPushNotificationConfig,
+)
+from a2a.utils.errors import PushNotificationNotSupportedError, TaskNotCancelableError, UnsupportedOperationError
+from a2a.utils.task import apply_history_length, validate_history_length
+
+from ...agents import events as ours
+from ...agents.contract import Origin
+from ...agents.engine import TaskEngine
+from ...agents.errors import InvalidInput, SametaskError, TaskFinished, UnknownTask
+from . import requests
+from .conversations import Conversations
+from .errors import speaking_a2a
+from .json_values import from_struct
+from .listing import list_tasks
+from .required import check_required
+from .translate import Update, question_message, result_message, to_task, to_updates
+
+DEADLINE_MARGIN = 0.1
+DEADLINE_MARGIN_MAX_S = 0.25
+"""A blocking call answers with the task as it stands when this part of its time is left, so that the caller learns its id."""
+
+
+class TaskHandler(RequestHandler):
+    def __init__(self, engine: TaskEngine, variant: str) -> None:
+        self.engine, self.variant = engine, variant
+        self.conversations = Conversations()
+
+    async def on_message_send(self, params: SendMessageRequest, context: ServerCallContext) -> Task | Message:
+        """A quick skill's answer as a Message; else the task once it has ended or asks, or at once where that is wanted."""
+        with speaking_a2a():
+            begun = await self._begin(params, context)
+            if isinstance(begun, Message):
+                return begun
+            if not params.configuration.return_immediately:
+                begun = await self._settled(begun, context)
+            return apply_history_length(self._task(begun), params.configuration)
+
+    async def on_message_send_stream(
+        self, params: SendMessageRequest, context: ServerCallContext
+    ) -> AsyncGenerator[Message | Task | Update]:
+        """The task first, then what happens to it, up to its end or an open question; or a quick skill's Message."""
+        with speaking_a2a():
+            begun = await self._begin(params, context)
+            if isinstance(begun, Message):
+                yield begun
+                return
+            yield apply_history_length(self._task(begun), params.configuration)
+            if not _at_rest(begun):
+                async for update in self._updates(begun):
+                    yield update
+
+    async def on_subscribe_to_task(
+        self, params: SubscribeToTaskRequest, context: ServerCallContext
+    ) -> AsyncGenerator[Task | Update]:
+        """The task as it stands, then what happens to it from there on: A2A has no way to ask for what was missed."""
+        check_required(params)
+        with speaking_a2a():
+            task = await self._get(params.id, params.tenant)
+            if task.state.terminal:
+                raise TaskFinished(task.id, task.state)
+            yield self._task(task)
+            async for update in self._updates(task):
+                yield update
+
+    async def on_get_task(self, params: GetTaskRequest, context: ServerCallContext) -> Task:
+        check_required(params)
+        validate_history_length(params)
+        with speaking_a2a():
+            return apply_history_length(self._task(await self._get(params.id, params.tenant)), params)
+
+    async def on_list_tasks(self, params: ListTasksRequest, context: ServerCallContext) -> ListTasksResponse:
+        check_required(params)
+        with speaking_a2a():
+            return await list_tasks(self.engine, params, self.conversations, self._task)
+
+    async def on_cancel_task(self, params: CancelTaskRequest, context: ServerCallContext) -> Task:
+        check_required(params)
+        with speaking_a2a(finished=TaskNotCancelableError):
+            await self._get(params.id, params.tenant)
+            return self._task(await self.engine.cancel(params.id))
+
+    async def on_create_task_push_notification_config(
+        self, params: TaskPushNotificationConfig, context: ServerCallContext
+    ) -> TaskPushNotificationConfig:
+        raise PushNotificationNotSupportedError
+
+    async def on_get_task_push_notification_config(
+        self, params: GetTaskPushNotificationConfigRequest, context: ServerCallContext
+    ) -> TaskPushNotificationConfig:
+        raise PushNotificationNotSupportedError
+
+    async def on_list_task_push_notification_configs(
+        self, params: ListTaskPushNotificationConfigsRequest, context: ServerCallContext
+    ) -> ListTaskPushNotificationConfigsResponse:
+        raise PushNotificationNotSupportedError
+
+    async def on_delete_task_push_notification_config(
+        self, params: DeleteTaskPushNotificationConfigRequest, context: ServerCallContext
+    ) -> None:
+        raise PushNotificationNotSupportedError
+
+    async def on_get_extended_agent_card(self, params: GetExtendedAgentCardRequest, context: ServerCallContext) -> AgentCard:
+        raise UnsupportedOperationError("extended agent card: there is none; accepted: the card on HTTP, which tells all")
+
+    async def _begin(self, params: SendMessageRequest, context: ServerCallContext) -> ours.Task | Message:
+        """Do what the message asks for, up to where a task is stored."""
+        check_required(params)
+        validate_history_length(params.configuration)
+        if params.configuration.HasField("task_push_notification_config"):
+            raise PushNotificationNotSupportedError
+        message = params.message
+        if message.task_id:
+            return await self._follow_up(message, params.tenant)
+        skill, data = requests.skill_and_input(self.engine.roster, params.tenant, message)
+        request = skill.parse(data)
+        if not skill.long:
+            return result_message(await skill(request), message.context_id or uuid.uuid4().hex)
+        origin = Origin(self.variant, context.user.user_name, message.message_id, from_struct(message.metadata))
+        task = await self.engine.submit(skill, request, key=requests.idempotency_key(message), origin=origin)
+        if not self.conversations.knows(task.id):
+            self.conversations.begin(task.id, message.context_id).add(message, task.id)
+        return task
+
+    async def _follow_up(self, message: Message, tenant: str) -> ours.Task:
+        """Answer the open question of the task that the message names; a message that names the question as well may come
+        again, the first answer stands.
+        """
+        task = await self._get(message.task_id, tenant)
+        conversation = self.conversations.begin(task.id, "")
+        if message.context_id not in ("", conversation.context_id):
+            raise InvalidInput("contextId", message.context_id, f"accepted: {conversation.context_id!r}, the task's own")
+        request_id = requests.answered_request(message)
+        if request_id is None:
+            if task.state.terminal:
+                raise TaskFinished(task.id, task.state)
+            if task.question is None:
+                said = f"task: {task.id!r} is {task.state} and asks nothing; accepted: a message once it is input_required"
+                raise SametaskError.from_json({"code": "not_waiting", "message": said, "details": {"field": "task"}})
+            request_id = task.question.request_id
+        answered = await self.engine.answer(task.id, request_id, requests.answer(message, task.question))
+        if task.question is not None:
+            conversation.add(question_message(task.id, conversation.context_id, task.question), task.id)
+        conversation.add(message, task.id)
+        return answered
+
+    async def _get(self, task_id: str, tenant: str) -> ours.Task:
+        task = await self.engine.get(task_id)
+        if tenant and task.agent != tenant:
+            raise UnknownTask(task_id)
+        return task
+
+    def _task(self, task: ours.Task) -> Task:
+        conversation = self.conversations.of(task.id)
+        return to_task(task, conversation.context_id, conversation.history)
+
+    async def _updates(self, task: ours.Task) -> AsyncGenerator[Update]:
+        """What happens after `task` stood so, up to its end or a question that stays open."""
+        context_id = self.conversations.of(task.id).context_id
+        async for event in self.engine.events(task.id, task.last_seq):
+            for update in to_updates(task.id, context_id, event):
+                yield update
+            if event.state is ours.TaskState.INPUT_REQUIRED and (await self.engine.get(task.id)).last_seq == event.seq:
+                return
+
+    async def _settled(self, task: ours.Task, context: ServerCallContext) -> ours.Task:
+        """The task once it has ended or asks, or as it stands when the caller's time is nearly over; the task goes on."""
+        if _at_rest(task):
+            return task
+        remaining = cast("Callable[[], float | None] | None", context.state.get("time_remaining"))
+        left_s = remaining() if remaining is not None else None
+        wait_s = None if left_s is None else left_s - min(DEADLINE_MARGIN_MAX_S, left_s * DEADLINE_MARGIN)
+        with anyio.move_on_after(wait_s):
+            async for event in self.engine.events(task.id, task.last_seq):
+                if event.state is ours.TaskState.INPUT_REQUIRED:
+                    asking = await self.engine.get(task.id)
+                    if _at_rest(asking):
+                        return asking
+        return await self.engine.get(task.id)
+
+
+def _at_rest(task: ours.Task) -> bool:
+    return task.state.terminal or task.state is ours.TaskState.INPUT_REQUIRED
