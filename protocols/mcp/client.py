@@ -15,7 +15,7 @@ from mcp.client.streamable_http import streamable_http_client
 from ...agents.errors import ConnectionLost, InvalidInput, SametaskError, UnknownAgent
 from ...agents.events import ArtifactEmitted, Event, Snapshot, StateChanged, Task, TaskState
 from ..client import AgentInfo, ClientSettings, SkillInfo
-from .connection import answered, held
+from .connection import Connection, held
 from .content import value_of
 from .failures import from_result
 from .status import task_of
@@ -28,8 +28,8 @@ REVISION = "2026-07-28"
 class McpClient:
     """The first call of a quick skill costs a tools/list as well: the SDK's client checks the result against its schema."""
 
-    def __init__(self, client: Client, tasks: TasksClient) -> None:
-        self.client, self._tasks = client, tasks
+    def __init__(self, connection: Connection, tasks: TasksClient) -> None:
+        self.connection, self._tasks = connection, tasks
 
     async def discover(self) -> tuple[AgentInfo, ...]:
         """By tools/list alone: our `_meta` says which agent and skill a tool is; a server that is not ours is one agent."""
@@ -37,7 +37,7 @@ class McpClient:
         described: list[dict[str, Any]] = []
         cursor: str | None = None
         while True:
-            page = await answered(self.client.list_tools(cursor=cursor))
+            page = await self.connection.ask(self.connection.client.list_tools(cursor=cursor))
             tools += page.tools
             described += (page.meta or {}).get(AGENTS, [])
             cursor = page.next_cursor
@@ -46,7 +46,7 @@ class McpClient:
 
     async def call(self, agent: str, skill: str, request: Mapping[str, Any]) -> Any:
         with _naming(agent):
-            result = await answered(self.client.call_tool(_tool(agent, skill), dict(request)))
+            result = await self.connection.ask(self.connection.client.call_tool(_tool(agent, skill), dict(request)))
         if result.is_error:
             raise from_result(result)
         return value_of(result)
@@ -86,22 +86,22 @@ class McpClient:
                         return
 
     async def get(self, task_id: str) -> Task:
-        return task_of(await self._tasks.get(self.client, task_id))
+        return task_of(await self._tasks.get(self.connection, task_id))
 
     async def wait(self, task_id: str) -> Task:
-        return task_of(await self._tasks.until_settled(self.client, task_id))
+        return task_of(await self._tasks.until_settled(self.connection, task_id))
 
     async def answer(self, task_id: str, request_id: str, value: Any) -> None:
-        await self._tasks.update(self.client, task_id, request_id, value)
+        await self._tasks.update(self.connection, task_id, request_id, value)
 
     async def cancel(self, task_id: str) -> None:
-        await self._tasks.cancel(self.client, task_id)
+        await self._tasks.cancel(self.connection, task_id)
 
     async def _create(self, agent: str, skill: str, request: Mapping[str, Any], key: str | None) -> Task:
         meta = cast(t.RequestParamsMeta, {KEY: key}) if key is not None else None
         with _naming(agent):
-            result = await answered(
-                self.client.session.call_tool(_tool(agent, skill), dict(request), meta=meta, allow_claimed=True)
+            result = await self.connection.ask(
+                self.connection.client.session.call_tool(_tool(agent, skill), dict(request), meta=meta, allow_claimed=True)
             )
         if isinstance(result, CreateTaskResult):
             return task_of(result)
@@ -112,7 +112,7 @@ class McpClient:
     async def _follow(self, task_id: str) -> AsyncGenerator[DetailedTask]:
         """Every status that the server tells, the present one first, up to the terminal one."""
         try:
-            async with aclosing(self._tasks.told(self.client, task_id)) as told:
+            async with aclosing(self._tasks.told(self.connection, task_id)) as told:
                 async for status in told:
                     yield status
                     if status.status in TERMINAL:
@@ -121,7 +121,7 @@ class McpClient:
             raise
         except SametaskError:
             pass  # a server that does not serve the subscription: it need not (SEP-2663, Task Status Notifications)
-        async with aclosing(self._tasks.polled(self.client, task_id)) as polled:
+        async with aclosing(self._tasks.polled(self.connection, task_id)) as polled:
             async for status in polled:
                 yield status
 

@@ -14,18 +14,50 @@ from typing import TypeVar, cast
 import anyio
 from mcp import Client
 from mcp.shared.exceptions import MCPError
+from mcp.types import CONNECTION_CLOSED
 from pydantic import ValidationError
 
 from ...agents.errors import ConnectionLost, SametaskError
 from .failures import from_protocol
 
 CLOSE_S = 10.0
+TOLD_S = 0.2
+"""How long a failed request waits for its transport to say why it ended."""
 Value = TypeVar("Value")
 
 
+class Connection:
+    """A connected client, and what became of its transport."""
+
+    def __init__(self, client: Client, peer: str, holding: asyncio.Task[None]) -> None:
+        self.client = client
+        self._peer, self._holding = peer, holding
+
+    async def ask(self, request: Awaitable[Value]) -> Value:
+        """The answer to a request.
+
+        Raises: the class that the server raised; ConnectionLost when the transport broke or no answer came in time.
+        """
+        try:
+            return await request
+        except MCPError as error:
+            failure = from_protocol(error)
+            if error.code == CONNECTION_CLOSED:
+                await asyncio.wait([self._holding], timeout=TOLD_S)
+                if self._holding.done() or error.message == "Connection closed":
+                    failure = lost(self._peer, self._holding)
+            raise failure from None
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+            raise lost(self._peer, self._holding) from None
+        except (ValidationError, RuntimeError) as error:
+            # What the SDK raises for a result that breaks the revision's schema or the tool's own output schema.
+            first = str(error).partition("\n")[0]
+            raise SametaskError(f"the server's answer is not accepted: {first}") from None
+
+
 @asynccontextmanager
-async def held(client: Client, peer: str) -> AsyncGenerator[Client]:
-    """Yields the connected client. Leaving the block ends the transport (and a stdio server's process) within `CLOSE_S`.
+async def held(client: Client, peer: str) -> AsyncGenerator[Connection]:
+    """Yields the connection. Leaving the block ends the transport (and a stdio server's process) within `CLOSE_S`.
 
     Raises: ConnectionLost, naming the peer, where it cannot be reached or started.
     """
@@ -41,8 +73,8 @@ async def held(client: Client, peer: str) -> AsyncGenerator[Client]:
     try:
         await asyncio.wait([holding, opening], return_when=asyncio.FIRST_COMPLETED)
         if not ready.is_set():
-            raise ConnectionLost(f"no connection to {peer}: {_reason(holding)}")
-        yield client
+            raise lost(peer, holding)
+        yield Connection(client, peer, holding)
     finally:
         leave.set()
         opening.cancel()
@@ -55,29 +87,12 @@ async def held(client: Client, peer: str) -> AsyncGenerator[Client]:
             holding.exception()  # how the transport ended is told by the requests that it failed
 
 
-async def answered(request: Awaitable[Value]) -> Value:
-    """The answer to a request.
-
-    Raises: the class that the server raised; ConnectionLost when the transport broke or the answer did not come in time.
-    """
-    try:
-        return await request
-    except MCPError as error:
-        raise from_protocol(error) from None
-    except TimeoutError:
-        raise ConnectionLost("no answer came in time; the task, if there is one, may still be running") from None
-    except (anyio.ClosedResourceError, anyio.BrokenResourceError):
-        raise ConnectionLost("the connection is closed") from None
-    except (ValidationError, RuntimeError) as error:
-        # What the SDK raises for a result that breaks the revision's schema or the tool's own output schema.
-        first = str(error).partition("\n")[0]
-        raise SametaskError(f"the server's answer is not accepted: {first}") from None
+def lost(peer: str, holding: asyncio.Task[None]) -> ConnectionLost:
+    return ConnectionLost(f"no connection to {peer}: {_reason(holding)}; a task that was started may still be running")
 
 
 def _reason(holding: asyncio.Task[None]) -> str:
-    if not holding.done():
-        return "it was not ready"
-    if holding.cancelled() or (error := holding.exception()) is None:
+    if not holding.done() or holding.cancelled() or (error := holding.exception()) is None:
         return "it was closed"
     while isinstance(error, BaseExceptionGroup):
         error = cast(BaseExceptionGroup[BaseException], error).exceptions[0]

@@ -27,6 +27,7 @@ from .awaited import run_awaited
 from .content import tool_result
 from .extras import ExtraResource, ExtraTool
 from .failures import protocol_error, tool_error
+from .header_space import TrimsHeaders
 from .oversize import TellsTooLarge
 from .plain_tools import task_tools
 from .resources import Resources, catalogue
@@ -152,7 +153,7 @@ async def serve_server_http(built: McpServer, bind: Bind) -> AsyncGenerator[Endp
     )
     sock = bind_socket(bind)
     listeners = {"http": host_port(sock)}
-    async with listen_http(TellsTooLarge(app, bind.max_message_bytes), sock):
+    async with listen_http(TrimsHeaders(TellsTooLarge(app, bind.max_message_bytes)), sock):
         try:
             yield Endpoint(f"http://{bind.advertise.get('http', listeners['http'])}{PATH}", listeners)
         finally:

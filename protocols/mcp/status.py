@@ -1,7 +1,7 @@
 """A task as SEP-2663 tells it, and back.
 
-Shape: `submitted` and `working` are `working`; `failed` and `rejected` are a tool's errors, so they are `completed` with
-`isError` (SEP-2663, Task Status: `failed` is for JSON-RPC errors). Progress is the status message, `done/total text`.
+Shape: `submitted` and `working` are `working`; what a tool's work failed with is its result, so `failed` and `rejected` are
+`completed` with `isError`, and `failed` is for JSON-RPC errors (SEP-2663, Task Status). Progress is the status message, `done/total text`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import mcp.types as t
+from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
-from ...agents.errors import Rejected
+from ...agents.errors import Rejected, SametaskError
 from ...agents.events import ErrorInfo, Event, OpenQuestion, Progress, StateChanged, Task, TaskState
-from ..errors import from_peer
 from .content import artifacts_of, final_result, value_of
-from .failures import from_result
+from .failures import from_protocol, from_result, protocol_error
 from .questions import elicitation
 from .wire import CreateTaskResult, DetailedTask, Status
 
@@ -30,6 +30,8 @@ _STATUS: Final[dict[TaskState, Status]] = {
     TaskState.REJECTED: "completed",
     TaskState.CANCELED: "cancelled",
 }
+_NOT_THE_TOOL = frozenset({"error", "unavailable"})
+"""Errors of the server and not of the tool's work: a JSON-RPC error had the tool been called without a task."""
 _PROGRESS = re.compile(r"(-?[\d.]+(?:e[+-]?\d+)?)(?:/(-?[\d.]+(?:e[+-]?\d+)?))?(?: (.*))?", re.DOTALL)
 
 
@@ -38,7 +40,7 @@ def seed(task: Task, poll_interval_ms: int) -> dict[str, Any]:
     message = _message(task)
     return {
         "taskId": task.id,
-        "status": _STATUS[task.state],
+        "status": _status(task),
         **({"statusMessage": message} if message else {}),
         "createdAt": _iso(task.created_at),
         "lastUpdatedAt": _iso(task.updated_at),
@@ -53,6 +55,8 @@ def detailed(task: Task, poll_interval_ms: int) -> dict[str, Any]:
     if task.state is TaskState.INPUT_REQUIRED and task.question is not None:
         asked = elicitation(task.question)
         body["inputRequests"] = {task.question.request_id: asked.model_dump(by_alias=True, mode="json", exclude_none=True)}
+    if body["status"] == "failed" and task.error is not None:
+        body["error"] = protocol_error(SametaskError.from_json(task.error.model_dump())).error.model_dump(mode="json")
     if body["status"] == "completed":
         body["result"] = final_result(task).model_dump(by_alias=True, mode="json", exclude_none=True, exclude={"result_type"})
     return body
@@ -84,8 +88,9 @@ def task_of(told: CreateTaskResult | DetailedTask) -> Task:
         asked = told.input_requests if isinstance(told, DetailedTask) else None
         return Task(state=TaskState.INPUT_REQUIRED, question=_question(asked or {}), **known)
     if told.status == "failed":
-        error = (told.error if isinstance(told, DetailedTask) else None) or {}
-        failed = from_peer(str(error.get("message", told.status_message or "the task failed")), code="skill_failed")
+        said: dict[str, Any] = {"code": t.INTERNAL_ERROR, "message": told.status_message or "the task failed"}
+        said |= (told.error if isinstance(told, DetailedTask) else None) or {}
+        failed = from_protocol(MCPError(said["code"], said["message"], said.get("data")))
         return Task(state=TaskState.FAILED, error=ErrorInfo.model_validate(failed.to_json()), **known)
     if isinstance(told, CreateTaskResult) or told.result is None:
         return Task(state=TaskState.COMPLETED, **known)
@@ -109,6 +114,12 @@ def progress_of(message: str | None) -> Progress | None:
         except ValueError:
             pass  # a server of its own mind: "1.2.3 released"
     return Progress(done=0, text=message)
+
+
+def _status(task: Task) -> Status:
+    if task.state is TaskState.FAILED and task.error is not None and task.error.code in _NOT_THE_TOOL:
+        return "failed"
+    return _STATUS[task.state]
 
 
 def _message(task: Task) -> str:

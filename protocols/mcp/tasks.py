@@ -68,10 +68,12 @@ class TasksExtension(Extension):
         _check(ctx, params)
         task = await found(self._engine, params.task_id)
         for request_id, response in params.input_responses.items():
+            if task.question is None or request_id != task.question.request_id:
+                continue  # SHOULD ignore what is not outstanding (SEP-2663, Task Update Requests)
             try:
                 await respond(self._engine, task.id, request_id, response)
             except (NotWaiting, TaskFinished):
-                continue  # SHOULD ignore what is not outstanding (SEP-2663, Task Update Requests)
+                continue  # it was outstanding a moment ago
             except SametaskError as error:
                 raise protocol_error(error) from None
         return {"resultType": "complete"}

@@ -10,12 +10,11 @@ from typing import Any, Literal
 
 import anyio
 import mcp.types as t
-from mcp import Client
 from mcp.client import ClaimContext, ClientExtension, NotificationBinding, ResultClaim
 
 from ...agents.errors import ConnectionLost, SametaskError
 from ..client import ClientSettings
-from .connection import answered
+from .connection import Connection
 from .status import task_of
 from .wire import TASKS, CancelTask, CreateTaskResult, DetailedTask, GetTask, TaskIdParams, UpdateParams, UpdateTask
 
@@ -50,35 +49,39 @@ class TasksClient(ClientExtension):
     def notifications(self) -> Sequence[NotificationBinding[Any]]:
         return [NotificationBinding(method="notifications/tasks", params_type=DetailedTask, handler=self._deliver)]
 
-    async def get(self, client: Client, task_id: str) -> DetailedTask:
-        return await answered(client.session.send_request(GetTask(params=TaskIdParams(task_id=task_id)), DetailedTask))
+    async def get(self, connection: Connection, task_id: str) -> DetailedTask:
+        return await connection.ask(
+            connection.client.session.send_request(GetTask(params=TaskIdParams(task_id=task_id)), DetailedTask)
+        )
 
-    async def update(self, client: Client, task_id: str, request_id: str, value: Any) -> None:
+    async def update(self, connection: Connection, task_id: str, request_id: str, value: Any) -> None:
         responses = {request_id: {"action": "accept", "content": value}}
         request = UpdateTask(params=UpdateParams(task_id=task_id, input_responses=responses))
-        await answered(client.session.send_request(request, t.EmptyResult))
+        await connection.ask(connection.client.session.send_request(request, t.EmptyResult))
 
-    async def cancel(self, client: Client, task_id: str) -> None:
-        await answered(client.session.send_request(CancelTask(params=TaskIdParams(task_id=task_id)), t.EmptyResult))
+    async def cancel(self, connection: Connection, task_id: str) -> None:
+        await connection.ask(
+            connection.client.session.send_request(CancelTask(params=TaskIdParams(task_id=task_id)), t.EmptyResult)
+        )
 
-    async def until_settled(self, client: Client, task_id: str) -> DetailedTask:
+    async def until_settled(self, connection: Connection, task_id: str) -> DetailedTask:
         """Poll tasks/get, as often as the server suggests, until the task has ended or asks (SEP-2663, Task Polling)."""
         while True:
-            told = await self.get(client, task_id)
+            told = await self.get(connection, task_id)
             if told.status in TERMINAL or told.status == "input_required":
                 return told
             await anyio.sleep(self._poll_s(told))
 
-    async def polled(self, client: Client, task_id: str) -> AsyncGenerator[DetailedTask]:
+    async def polled(self, connection: Connection, task_id: str) -> AsyncGenerator[DetailedTask]:
         """The task as it stands, again and again until it has ended."""
         while True:
-            told = await self.get(client, task_id)
+            told = await self.get(connection, task_id)
             yield told
             if told.status in TERMINAL:
                 return
             await anyio.sleep(self._poll_s(told))
 
-    async def told(self, client: Client, task_id: str) -> AsyncGenerator[DetailedTask]:
+    async def told(self, connection: Connection, task_id: str) -> AsyncGenerator[DetailedTask]:
         """What one subscriptions/listen stream tells of the task, its status at that time first. Ends with the stream.
 
         Raises: ConnectionLost when the stream broke or was silent for `idle_timeout_s`; SametaskError of the server's.
@@ -86,8 +89,8 @@ class TasksClient(ClientExtension):
         with self._following(task_id) as queue:
             params = ListenParams(notifications={"taskIds": [task_id]})
             # The request lasts as long as the stream: the session's timeout is for answers.
-            request = client.session.send_request(Listen(params=params), t.EmptyResult, math.inf)
-            listening = asyncio.create_task(answered(request))
+            request = connection.client.session.send_request(Listen(params=params), t.EmptyResult, math.inf)
+            listening = asyncio.create_task(connection.ask(request))
             listening.add_done_callback(lambda _: queue.put_nowait(None))
             try:
                 while (told := await self._next(queue)) is not None:
