@@ -1,0 +1,21 @@
+"""gRPC without A2A: each agent's own typed service, in the messages of `proto/`."""
+
+from ..variants import Variant
+
+ORDER = 40
+VARIANTS = (
+    Variant(
+        name="grpc",
+        protocol="grpc",
+        revision="v1",
+        transport="HTTP/2, protobuf",
+        title="gRPC (the agents' own typed services)",
+        server="grpc.server:serve",
+        client="grpc.client:connect",
+        url="grpc://{grpc}",
+        listeners=("grpc",),
+        lacks={
+            "schema_bounds": "protobuf descriptors carry types, not bounds or descriptions of fields (Proto Language Guide)"
+        },
+    ),
+)
