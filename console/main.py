@@ -103,7 +103,7 @@ def compare(
     """Measure every variant on this machine and write a report."""
     from .compare import Comparison, run_comparison
 
-    _run(run_comparison, Comparison(suite, _names(only), _names(variants), seed, out))
+    raise typer.Exit(run_comparison(Comparison(suite, _names(only), _names(variants), seed, out)))
 
 
 @app.command()

@@ -1,0 +1,83 @@
+"""A suite: which metrics over which variants with how much effort, and the run that measures it into a folder."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..agents.errors import InvalidInput
+from ..protocols.variants import Variant, variants
+from .bench import SUITES, Bench, Effort
+from .metric import Metric, metrics
+from .run_folder import Options, RunFolder
+
+Progress = Callable[[str, float, float, str], None]
+"""`progress(metric title, done, total, text)`."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one run measures."""
+
+    effort: Effort
+    metrics: tuple[Metric, ...]
+    variants: tuple[Variant, ...]
+    seed: int
+    options: Options
+
+
+def plan(suite: str = "quick", only: Sequence[str] = (), names: Sequence[str] = (), seed: int = 0) -> Plan:
+    """The plan that these options make; by default every metric, and every variant with a server of its own.
+
+    Raises: InvalidInput for an unknown suite, metric or variant, saying what is accepted.
+    """
+    if suite not in SUITES:
+        raise InvalidInput("suite", suite, "accepted: one of: " + ", ".join(SUITES))
+    known = {metric.name.replace("_", "-"): metric for metric in metrics().values()}
+    for name in only:
+        if name.replace("_", "-") not in known:
+            raise InvalidInput("only", name, "accepted: one or more of: " + ", ".join(known))
+    every = variants()
+    for name in names:
+        if name not in every:
+            raise InvalidInput("variants", name, "accepted: one or more of: " + ", ".join(every))
+    chosen = [each for name, each in every.items() if (name in names if names else each.server)]
+    wanted = {name.replace("_", "-") for name in only}
+    told = {"suite": suite, "only": list(only), "variants": list(names), "seed": seed}
+    default = {"suite": "quick", "only": list[str](), "variants": list[str](), "seed": 0}
+    given = {name: value for name, value in told.items() if value != default[name]}
+    defaulted = {name: value for name, value in told.items() if name not in given}
+    return Plan(
+        SUITES[suite],
+        tuple(metric for name, metric in known.items() if not wanted or name in wanted),
+        tuple(chosen),
+        seed,
+        Options(given=given, defaulted=defaulted),
+    )
+
+
+def begin(plan: Plan, out: Path | str) -> RunFolder:
+    """The folder of a new run of this plan. Raises: InvalidInput when `out` cannot be written."""
+    return RunFolder.create(
+        out,
+        plan.effort.name,
+        options=plan.options,
+        seed=plan.seed,
+        variants=[variant.name for variant in plan.variants],
+        metrics=[metric.name for metric in plan.metrics],
+    )
+
+
+async def run(plan: Plan, folder: RunFolder, progress: Progress) -> None:
+    """Measure the plan into the folder, sample by sample. However it ends, run.json says so and what was measured stays."""
+    with tempfile.TemporaryDirectory(prefix="sametask-") as scratch, folder.recording():
+        for metric in plan.metrics:
+
+            def tell(done: float, total: float, text: str, title: str = metric.title) -> None:
+                progress(title, done, total, text)
+
+            bench = Bench(plan.variants, plan.effort, plan.seed, Path(scratch), tell)
+            async for sample in metric.measure(bench):
+                folder.append(sample)
