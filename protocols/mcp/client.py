@@ -6,7 +6,7 @@ import os
 import shlex
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import mcp.types as t
 from mcp import Client, StdioServerParameters
@@ -189,7 +189,7 @@ async def connect_http(url: str, settings: ClientSettings = ClientSettings()) ->
     timeout = httpx2.Timeout(None, connect=settings.connect_timeout_s)
     async with httpx2.AsyncClient(timeout=timeout) as http:
         transport = streamable_http_client(url, http_client=http, max_sse_event_size=settings.max_message_bytes)
-        async with _connected(transport, url, settings) as client:
+        async with connect_over(transport, url, settings) as client:
             yield client
 
 
@@ -203,15 +203,14 @@ async def connect_stdio(url: str, settings: ClientSettings = ClientSettings()) -
     if not command:
         raise InvalidInput("url", url, "accepted: stdio: and the command line that serves")
     target = StdioServerParameters(command=command, args=arguments, env=dict(os.environ))
-    async with _connected(target, command, settings) as client:
+    async with connect_over(target, command, settings) as client:
         yield client
 
 
 @asynccontextmanager
-async def _connected(
-    target: Any, peer: str, settings: ClientSettings, mode: Literal["2026-07-28"] = REVISION
-) -> AsyncGenerator[McpClient]:
+async def connect_over(target: Any, peer: str, settings: ClientSettings) -> AsyncGenerator[McpClient]:
+    """A client over any of the SDK's transports; `peer` is what errors call the other end."""
     tasks = TasksClient(settings)
-    client = Client(target, mode=mode, extensions=[tasks], read_timeout_seconds=settings.request_timeout_s)
+    client = Client(target, mode=REVISION, extensions=[tasks], read_timeout_seconds=settings.request_timeout_s)
     async with held(client, peer) as connected:
         yield McpClient(connected, tasks)

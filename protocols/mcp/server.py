@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any, Literal
 
 import mcp.types as t
@@ -75,7 +76,7 @@ def build_server(
     hint = CacheHint(ttl_ms=LIST_TTL_MS, scope="public")
     server: Server[Any] = Server(
         name,
-        version=version,
+        version=version or _own_version(),
         instructions=instructions,
         cache_hints={"tools/list": hint, "resources/list": hint, "resources/templates/list": hint, "prompts/list": hint},
         # Without this hook every tools/call of 2026-07-28 runs a whole tools/list to check the Mcp-Param headers.
@@ -129,6 +130,13 @@ class _Calls:
         if isinstance(output, BaseModel):
             return tool_result(output.model_dump(mode="json"))
         return t.CallToolResult(content=[t.TextContent(type="text", text=str(output))])
+
+
+def _own_version() -> str:
+    try:
+        return metadata.version("sametask")
+    except metadata.PackageNotFoundError:
+        return "0"  # run from a folder that was never installed
 
 
 async def _no_prompts(ctx: Context, params: t.PaginatedRequestParams | None) -> t.ListPromptsResult:

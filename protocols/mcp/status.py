@@ -1,7 +1,8 @@
 """A task as SEP-2663 tells it, and back.
 
 Shape: `submitted` and `working` are `working`; what a tool's work failed with is its result, so `failed` and `rejected` are
-`completed` with `isError`, and `failed` is for JSON-RPC errors (SEP-2663, Task Status). Progress is the status message, `done/total text`.
+`completed` with `isError`, and `failed` is for JSON-RPC errors (SEP-2663, Task Status). Progress is the status message,
+`done/total text`.
 """
 
 from __future__ import annotations
