@@ -97,6 +97,7 @@ async def test_stdout_carries_the_protocol_alone_and_the_server_ends_with_stdin(
     async with child(command) as process:
         process.stdin.write(b"not json\n" + _line("tools/call", name="noisy_say", arguments={"text": "hello"}))
         assert json.loads(await process.stdout.readline())["id"] == 1
+        process.stdin.close()
         out, err = await process.communicate()
         assert (process.returncode, out) == (0, b"")
         assert b"Traceback" not in err
