@@ -182,7 +182,9 @@ class RunFolder:
             # Split at "\n" only: str.splitlines would also cut at U+2028 inside a JSON string.
             lines = path.read_bytes().split(b"\n")
         except OSError as error:
-            raise InvalidInput("run", str(self.path), f"accepted: a folder that holds {SAMPLES_JSONL}; {_why(error)}") from error
+            raise InvalidInput(
+                "run", str(self.path), f"accepted: a folder that holds {SAMPLES_JSONL}; {_why(error)}"
+            ) from error
         samples: list[Sample] = []
         for number, line in enumerate(lines, start=1):
             if not line.strip():

@@ -68,7 +68,7 @@ def _ratio(kept: Sequence[Row]) -> str:
         order = sorted(kept, key=lambda row: _cost(row, agents))
         least, most = order[0], order[-1]
         if _cost(least, agents) > 0 and _cost(most, agents) > _cost(least, agents):
-            ratio = number(round(_cost(most, agents) / _cost(least, agents), 1))
+            ratio = f"{_cost(most, agents) / _cost(least, agents):.1f}"
             told.append(
                 f"for {counted(agents, 'agent')} `{most['variant']}` takes {ratio} times the lines of `{least['variant']}`"
             )

@@ -51,10 +51,10 @@ def _verdict(row: Row) -> Tone | str:
 
 
 def _text(rows: Sequence[Row]) -> str:
-    lines: list[str] = []
-    for scenario in dict.fromkeys(row["scenario"] for row in rows):
-        mine = [row for row in rows if row["scenario"] == scenario]
-        lines += [f"- {line}" for line in _sentences(_scenario(scenario), mine)]
+    lines = [
+        f"- **When {_scenario(scenario)}**: {_sentences([row for row in rows if row['scenario'] == scenario])}"
+        for scenario in dict.fromkeys(row["scenario"] for row in rows)
+    ]
     trials = [row["trials"] for row in rows if row.get("trials")]
     text = (
         "In every trial a fault strikes in mid-task, and a ledger on the agent's side says what really happened.\n\n"
@@ -70,35 +70,29 @@ def _text(rows: Sequence[Row]) -> str:
     return text
 
 
-def _sentences(scenario: str, rows: Sequence[Row]) -> list[str]:
+def _sentences(rows: Sequence[Row]) -> str:
     told: list[str] = []
-    clean = [
-        f"`{row['variant']}` ({number(row['trials'])} of {number(row['trials'])})" for row in rows if _verdict(row) == "good"
-    ]
+    clean = [row for row in rows if _verdict(row) == "good"]
     if clean:
-        told.append(f"When {scenario}, every trial delivered its result once and no event was lost over {listed(clean)}.")
+        names = listed([f"`{row['variant']}` ({number(row['trials'])} of {number(row['trials'])})" for row in clean])
+        # Said of events only where every one of these rows counted them.
+        counted_events = all(row.get("events_lost") == 0 and row.get("events_duplicated") == 0 for row in clean)
+        events = ", and no event was lost or duplicated," if counted_events else ""
+        told.append(f"every trial delivered its result once{events} over {names}.")
     for row in rows:
+        score = f"`{row['variant']}` delivered {number(row.get('delivered') or 0)} of {number(row.get('trials') or 0)}"
+        failed = f"{number(row['failed_cleanly'])} failed with a clear error" if row.get("failed_cleanly") else ""
         match _verdict(row):
             case "bad":
-                delivered = f"{number(row.get('delivered') or 0)} of {counted(row['trials'], 'trial')} delivered"
-                told.append(
-                    f"When {scenario}, over `{row['variant']}` {delivered}; {listed(_harms(row))}{_clean_failures(row)}."
-                )
+                told.append(f"{score}: {listed([*_harms(row), *filter(None, [failed])])}.")
             case "warn":
-                delivered = f"{number(row.get('delivered') or 0)} of {counted(row['trials'], 'trial')} delivered"
-                told.append(
-                    f"When {scenario}, over `{row['variant']}` {delivered}{_clean_failures(row)}; nothing was lost in silence."
-                )
+                accounted = (row.get("delivered") or 0) + (row.get("failed_cleanly") or 0) == row["trials"]
+                told.append(f"{score}{f'; {failed}' if failed else ''}{', none in silence' if failed and accounted else ''}.")
             case _:
                 pass
-    absent = [f"`{row['variant']}`" for row in rows if _verdict(row) == "none"]
-    if absent:
-        told.append(f"When {scenario}: not measured over {listed(absent)}; the reasons are below the table.")
-    return told
-
-
-def _clean_failures(row: Row) -> str:
-    return f", {number(row['failed_cleanly'])} failed with a clear error" if row.get("failed_cleanly") else ""
+    if absent := [f"`{row['variant']}`" for row in rows if _verdict(row) == "none"]:
+        told.append(f"Not measured: {listed(absent)}.")
+    return " ".join(told)
 
 
 def _named(rows: Sequence[Row]) -> list[Row]:

@@ -16,9 +16,11 @@ from .palette import GRID, INK, MUTED, SURFACE, colour_of, light
 from .wording import number
 
 FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-WIDTH = 700
+WIDTH = 860
 """Pixels that a chart may take, labels and all."""
 BAND = 22
+GAP = 22
+"""Pixels between panels."""
 GLYPHS = 6.6
 """Pixels per character of a label at 12 px, to reserve room for it."""
 
@@ -34,19 +36,27 @@ def bars(
     alt_text: str,
     point: str | None = None,
     interval: str | None = None,
+    label: str | None = None,
     columns: int = 3,
 ) -> Chart | None:
     """Horizontal bars, the value at the end of each; `facet` gives one panel per value.
 
-    `point` draws a second, independent number as a dot, with the pair under `interval` as its whisker.
+    `point` draws a second, independent number as a dot, with the pair under `interval` as its whisker; `label` is the key of a
+    text that stands at the bar's end instead of the value.
     """
     kept = [row for row in rows if _is_number(row.get(x))]
     if not kept:
         return None
-    order = _values(kept, y)
+    order = _values(kept, y, among=rows)
     data: list[Row] = []
     for row in kept:
-        line = {y: row[y], color: row[color], "value": row[x], "shown": number(row[x]), "end": row[x]}
+        line = {
+            y: row[y],
+            color: row[color],
+            "value": row[x],
+            "shown": (label and row.get(label)) or number(row[x]),
+            "end": row[x],
+        }
         if facet:
             line[facet] = row[facet]
         if point and _is_number(row.get(point)):
@@ -56,8 +66,7 @@ def bars(
                 line |= {"low": pair[0], "high": pair[1], "end": max(line["end"], pair[1])}
         data.append(line)
     panels = min(columns, len(_values(kept, facet))) if facet else 1
-    labels = _label_width(order)
-    width = max((WIDTH - panels * (labels + 24)) // panels, 90)
+    width = max((WIDTH - _label_width(order) - (panels - 1) * GAP) // panels, 90)
     # Room to the right of the longest bar for its label.
     top = max(line["end"] for line in data) * (1 + 34 / width) or 1
     scale = alt.Scale(domain=[0, top], nice=False, zero=True)
@@ -112,7 +121,7 @@ def lines_with_ci(
     facets = _values(kept, facet) if facet else [None]
     panels = min(columns, len(facets))
     gutter = _label_width(_values(kept, color))
-    width, height = max((WIDTH - panels * (gutter + 60)) // panels, 150), 250
+    width, height = max((WIDTH - 60 - panels * gutter - (panels - 1) * GAP) // panels, 150), 200
     ceiling = max(max([row[y], *((row.get(interval) or ()) if interval else ())]) for row in kept)
     ceiling = (ceiling or 1) * 1.04
     right = max(row[x] for row in kept) or 1
@@ -180,7 +189,7 @@ def matrix(
     if not kept:
         return None
     data = [{x: row[x], y: row[y], "verdict": row[verdict], "text": str(row.get(text) or "")} for row in kept]
-    across, down = _values(kept, x), _values(kept, y)
+    across, down = _values(kept, x, among=rows), _values(kept, y, among=rows)
     longest = max(len(row["text"]) for row in data)
     tile = min(max(int(longest * GLYPHS) + 22, 110), 260)
     tones = ["good", "warn", "bad", "none"]
@@ -189,7 +198,9 @@ def matrix(
             f"{x}:N",
             sort=across,
             title=None,
-            axis=alt.Axis(orient="top", labelAngle=0, domain=False, labelLimit=tile, grid=False),
+            axis=alt.Axis(
+                orient="top", labelAngle=0, domain=False, labelLimit=tile, grid=False, labelFontSize=12, labelColor=INK
+            ),
         ),
         y=alt.Y(f"{y}:N", sort=down, title=None, axis=alt.Axis(domain=False)),
     )
@@ -230,20 +241,20 @@ def dots(
     low, high = min(row[value] for row in flat), max(row[value] for row in flat)
     if log is None:
         log = low > 0 and high / low > 50
-    order = _values(flat, y)
+    order = _values(flat, y, among=rows)
     panels = min(columns, len(_values(flat, facet))) if facet else 1
-    width = max((WIDTH - panels * (_label_width(order) + 24)) // panels, 140)
+    width = max((WIDTH - _label_width(order) - (panels - 1) * GAP) // panels, 140)
     data: list[Row] = []
     for panel in _values(flat, facet) if facet else [None]:
         for name in order:
             mine = [row for row in flat if row[y] == name and (not facet or row[facet] == panel)]
             tag = {y: name} | ({facet: panel} if facet else {})
-            for index, row in enumerate(mine):
-                # A fixed pattern, not chance: dots of equal value stay apart and the picture stays the same.
-                data.append(tag | {color: row[color], "value": row[value], "offset": (index * 5) % 8})
+            for index, row in enumerate(sorted(mine, key=lambda row: row[value])):
+                # The golden ratio, not chance: neighbours in value stay apart, and the picture stays the same.
+                data.append(tag | {color: row[color], "value": row[value], "offset": index * 0.618 % 1})
             if mine:
                 middle = statistics.median(row[value] for row in mine)
-                data.append(tag | {color: mine[0][color], "median": middle, "shown": number(middle)})
+                data.append(tag | {color: mine[0][color], "median": middle, "shown": number(middle), "offset": 0.5})
     if log:
         scale = alt.Scale(type="log", domain=[low / 1.15, high * 1.3], nice=False)
         axis = alt.Axis(values=_decades(low, high), format="~s" if high >= 10000 else ",~g", grid=True)
@@ -251,16 +262,20 @@ def dots(
         scale, axis = alt.Scale(domain=[0, high * 1.12 or 1], nice=False), alt.Axis(grid=True)
     base = alt.Chart()
     position = alt.Y(f"{y}:N", sort=order, title=None)
+    # The upper two fifths of a line are for the median's label.
+    offset = alt.YOffset("offset:Q", scale=alt.Scale(domain=[-1.0, 1.2], nice=False, zero=False))
     layers: list[Any] = [
         base.mark_circle(size=26, opacity=0.45).encode(
             x=alt.X("value:Q", title=x_title or None, scale=scale, axis=axis),
             y=position,
-            yOffset=alt.YOffset("offset:Q", scale=alt.Scale(domain=[-3, 10])),
+            yOffset=offset,
             color=_colour(flat, color),
         ),
-        base.mark_tick(thickness=2.5, size=BAND - 2).encode(x=alt.X("median:Q", scale=scale), y=position, color=alt.value(INK)),
-        base.mark_text(align="center", dy=-BAND + 8, fontSize=11, fontWeight=600).encode(
-            x=alt.X("median:Q", scale=scale), y=position, text="shown:N", color=alt.value(INK)
+        base.mark_tick(thickness=2.5, size=BAND - 2).encode(
+            x=alt.X("median:Q", scale=scale), y=position, yOffset=offset, color=alt.value(INK)
+        ),
+        base.mark_text(align="center", dy=-BAND + 4, fontSize=11, fontWeight=600).encode(
+            x=alt.X("median:Q", scale=scale), y=position, yOffset=offset, text="shown:N", color=alt.value(INK)
         ),
     ]
     layer = alt.layer(*layers).properties(width=width, height=alt.Step(BAND + 14))
@@ -268,7 +283,10 @@ def dots(
 
 
 def _finish(chart: Any, data: Sequence[Row], alt_text: str) -> Chart:
-    styled = chart.properties(data=alt.InlineData(values=list(data)), background="transparent").configure(**_config())
+    # Labels are measured with this machine's fonts and shown with the reader's: some slack keeps them from being cut.
+    padding = {"left": 16, "right": 16, "top": 4, "bottom": 4}
+    data_and_room = {"data": alt.InlineData(values=list(data)), "background": "transparent", "padding": padding}
+    styled = chart.properties(**data_and_room).configure(**_config())
     return Chart(cast("dict[str, Any]", styled.to_dict()), alt_text)
 
 
@@ -277,9 +295,8 @@ def _facet(layer: Any, data: Sequence[Row], rows: Sequence[Row], facet: str | No
         return layer
     header = alt.Header(title=None, labelFontSize=12, labelFontWeight=600, labelAnchor="start", labelColor=INK, labelPadding=6)
     field = alt.Facet(f"{facet}:N", sort=_values(rows, facet), title=None, header=header)
-    return layer.facet(facet=field, columns=panels, data=alt.InlineData(values=list(data))).properties(
-        spacing={"row": 22, "column": 18}
-    )
+    spaced = layer.facet(facet=field, columns=panels, data=alt.InlineData(values=list(data)))
+    return spaced.properties(spacing={"row": GAP, "column": GAP})
 
 
 def _config() -> dict[str, Any]:
@@ -309,8 +326,10 @@ def _colour(rows: Sequence[Row], key: str) -> alt.Color:
     return alt.Color(f"{key}:N", legend=None, scale=alt.Scale(domain=list(chosen), range=list(chosen.values())))
 
 
-def _values(rows: Sequence[Row], key: str) -> list[str]:
-    return list(dict.fromkeys(row[key] for row in rows))
+def _values(rows: Sequence[Row], key: str, among: Sequence[Row] | None = None) -> list[str]:
+    """The values of `key` in these rows, in the order in which they first appear `among` all rows."""
+    present = {row[key] for row in rows}
+    return [value for value in dict.fromkeys(row[key] for row in among or rows) if value in present]
 
 
 def _label_width(labels: Sequence[str]) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..metric import Metric, Row, Section, Table, Tone
+from .palette import shade_of
 from .wording import Kind, counted, duration, heading, listed, moment, number, show
 
 
@@ -41,7 +42,7 @@ class Document:
 
 @dataclass(frozen=True)
 class ShownCell:
-    """`notes` are the numbers of this cell's footnotes in its table."""
+    """`notes` are the numbers of this cell's footnotes in its table; `hue` is the palette's name for the variant it names."""
 
     text: str
     kind: Kind
@@ -50,6 +51,7 @@ class ShownCell:
     sort: str = ""
     tip: str = ""
     notes: Sequence[int] = ()
+    hue: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ def compose(report: Mapping[str, Any], metrics: Mapping[str, Metric]) -> Documen
     git = run.get("git")
     counts: Mapping[str, Any] = report["samples"]
     facts = [
+        ("Suite", run["suite"]),
         ("Started", moment(run["started"])),
         ("Took", duration(run["started"], run.get("ended"))),
         ("Source", f"{git['commit'][:7]}{' with uncommitted changes' if git['dirty'] else ''}" if git else "not a checkout"),
@@ -83,7 +86,7 @@ def compose(report: Mapping[str, Any], metrics: Mapping[str, Metric]) -> Documen
     titles = {name: metric.title for name, metric in metrics.items()}
     columns = [("metric", "Metric"), ("variant", "Variant"), ("cell", "Where"), ("count", "Times"), ("reason", "Why")]
     return Document(
-        title=f"The same task over every protocol: the {run['suite']} suite",
+        title="The same task over every protocol",
         facts=[(name, value) for name, value in facts if value != "–"],
         notices=_notices(report),
         parts=parts,
@@ -97,6 +100,7 @@ def shown_table(table: Table) -> ShownTable:
     """The table as text: cells worded, missing ones and marks explained in numbered notes."""
     notes: dict[str, int] = {}
     rows: list[list[ShownCell]] = []
+    hues = shade_of(str(row.get("variant")) for row in table.rows)
     for index, row in enumerate(table.rows):
         cells: list[ShownCell] = []
         for key, _ in table.columns:
@@ -107,7 +111,18 @@ def shown_table(table: Table) -> ShownTable:
                 told.append(f"{reason}".rstrip(".") + ".")
             numbers = [notes.setdefault(note, len(notes) + 1) for note in told]
             tone = mark.tone if mark else None
-            cells.append(ShownCell(shown.text, shown.kind, tone, shown.whole, shown.sort, " ".join(told), numbers))
+            cells.append(
+                ShownCell(
+                    shown.text,
+                    shown.kind,
+                    tone,
+                    shown.whole,
+                    shown.sort,
+                    " ".join(told),
+                    numbers,
+                    hues[shown.text] if key == "variant" and shown.text in hues else "",
+                )
+            )
         rows.append(cells)
     kinds: list[Kind] = []
     for column in range(len(table.columns)):

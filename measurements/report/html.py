@@ -23,7 +23,7 @@ def render(document: Document) -> str:
     assert __package__ is not None
     files = resources.files(__package__)
     style = _variables() + files.joinpath("page.css").read_text(encoding="utf-8")
-    script = files.joinpath("page.js").read_text(encoding="utf-8")
+    script = files.joinpath("page.js").read_text(encoding="utf-8").strip()
     environment = Environment(
         loader=PackageLoader(__package__, "."),
         autoescape=True,
@@ -53,7 +53,9 @@ def render(document: Document) -> str:
         spans=spans,
         slug=_slug,
     )
-    return re.sub(r"\n\s*\n+", "\n", page) + "\n"
+    # The template's own blank lines go; the script stays as it was hashed.
+    before, code, after = page.partition(script)
+    return re.sub(r"\n\s*\n+", "\n", before) + code + re.sub(r"\n\s*\n+", "\n", after).rstrip() + "\n"
 
 
 def _slug(text: str) -> str:

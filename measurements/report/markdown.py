@@ -19,7 +19,7 @@ def render(document: Document) -> str:
             "",
         ]
     for part in document.parts:
-        lines += [f"## {part.title}", ""]
+        lines += [f"## {_line(part.title)}", ""]
         for section in part.sections:
             lines += _section(section, repeated=section.title == part.title)
     for title, table in (("Not measured", document.not_measured), ("Failures", document.failures)):
@@ -33,10 +33,10 @@ def render(document: Document) -> str:
 
 
 def _section(section: Section, repeated: bool) -> list[str]:
-    lines = [] if repeated else [f"### {section.title}", ""]
-    lines += [section.text.strip(), ""]
+    lines = [] if repeated else [f"### {_line(section.title)}", ""]
+    lines += [_prose(section.text.strip()), ""]
     for chart in section.charts:
-        lines += [f"*{chart.alt}* (drawn in [report.html](report.html))", ""]
+        lines += [f"*{_line(chart.alt)}* (drawn in [report.html](report.html))", ""]
     for table in section.tables:
         lines += [*_table(table), ""]
     return lines
@@ -44,7 +44,7 @@ def _section(section: Section, repeated: bool) -> list[str]:
 
 def _table(table: Table) -> list[str]:
     shown = shown_table(table)
-    lines = [f"**{shown.caption}**", ""] if shown.caption else []
+    lines = [f"**{_line(shown.caption)}**", ""] if shown.caption else []
     lines.append("| " + " | ".join(_cell(title) for title in shown.headings) + " |")
     lines.append("|" + "|".join("---:" if kind in _RIGHT else "---" for kind in shown.kinds) + "|")
     for row in shown.rows:
@@ -55,6 +55,11 @@ def _table(table: Table) -> list[str]:
     if shown.notes:
         lines += ["", *[f"{number}. {_line(note)}" for number, note in enumerate(shown.notes, start=1)]]
     return lines
+
+
+def _prose(text: str) -> str:
+    """Text whose marks stay, and whose markup is shown, not obeyed."""
+    return "".join(part if part.startswith("`") else part.replace("<", "&lt;") for part in re.split(r"(`[^`]+`)", text))
 
 
 def _line(text: str) -> str:

@@ -32,6 +32,8 @@
       sorter.addEventListener("click", () => {
         const up = head.getAttribute("aria-sort") !== "ascending";
         table.querySelectorAll("thead th").forEach((other) => other.removeAttribute("aria-sort"));
+        // Lines between groups mean something only in the order in which the report was written.
+        for (const row of body.rows) row.classList.remove("group");
         head.setAttribute("aria-sort", up ? "ascending" : "descending");
         const value = (row) => row.cells[column].dataset.sort;
         const text = (row) => row.cells[column].textContent.trim();

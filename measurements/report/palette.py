@@ -66,7 +66,12 @@ def light(name: str) -> str:
 
 
 def colour_of(variants: Iterable[str]) -> dict[str, str]:
-    """The light colour of each variant. Shades repeat only where a family has more variants than shades."""
+    """The light colour of each variant."""
+    return {name: light(shade) for name, shade in shade_of(variants).items()}
+
+
+def shade_of(variants: Iterable[str]) -> dict[str, str]:
+    """The name in `COLOURS` of each variant's shade. Shades repeat only where a family has more variants than shades."""
     names = list(dict.fromkeys(variants))
     taken = {KNOWN[name] for name in names if name in KNOWN}
     chosen: dict[str, str] = {}
@@ -76,5 +81,5 @@ def colour_of(variants: Iterable[str]) -> dict[str, str]:
             shades = [shade for shade in COLOURS if shade.startswith(f"{family(name)}-")]
             shade = next((shade for shade in shades if shade not in taken), shades[-1])
             taken.add(shade)
-        chosen[name] = light(shade)
+        chosen[name] = shade
     return chosen

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from ..metric import Table
-from .document import Document, ShownCell, shown_table
+from .document import Document, ShownCell, ShownTable, shown_table
 from .inline import plain
 from .palette import FAMILIES, family
 
@@ -54,30 +54,50 @@ def _print(table: Table, console: Console) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    console.print(_rich(table))
-    for number, note in enumerate(shown_table(table).notes, start=1):
+    if (narrow := _narrowed(table)) is None:
+        return
+    shown = shown_table(narrow)
+    console.print(_rich(shown))
+    for number, note in enumerate(shown.notes, start=1):
         console.print(Padding(Text(f"{number}  {note}", style="dim"), (0, 0, 0, 2)))
 
 
-def _rich(table: Table) -> RichTable:
+def _narrowed(table: Table) -> Table | None:
+    """The table without its lists, and without rows that could not be tested: the page has both, a terminal is narrow.
+
+    None where its lists were all that it had to tell.
+    """
+    kinds = shown_table(table).kinds
+    columns = [column for column, kind in zip(table.columns, kinds, strict=True) if kind != "list"]
+    if len(columns) < len(kinds) and not {"number", "interval"} & set(kinds):
+        return None
+    kept = [index for index, row in enumerate(table.rows) if not row.get("not_testable")]
+    if not kept:
+        return None
+    marks = {(kept.index(index), key): mark for (index, key), mark in table.marks.items() if index in kept}
+    return Table(columns, [table.rows[index] for index in kept], table.caption, marks)
+
+
+def _rich(shown: ShownTable) -> RichTable:
     from rich import box
     from rich.table import Table as RichTable
 
-    shown = shown_table(table)
     drawn = RichTable(title=shown.caption or None, title_justify="left", title_style="dim", box=box.SIMPLE_HEAD, pad_edge=False)
     for index, (title, kind) in enumerate(zip(shown.headings, shown.kinds, strict=True)):
         justify: Literal["left", "right"] = "right" if kind in ("number", "interval") else "left"
-        drawn.add_column(title, justify=justify, overflow="fold", no_wrap=index == 0 or justify == "right")
+        widest = max(len(row[index].text) + 2 * bool(row[index].notes) for row in shown.rows)
+        # Headings may wrap, numbers and names may not.
+        drawn.add_column(title, justify=justify, overflow="fold", min_width=min(widest, 28))
     for row in shown.rows:
-        drawn.add_row(*(_cell(cell, index == 0) for index, cell in enumerate(row)))
+        drawn.add_row(*(_cell(cell, named=index < 2) for index, cell in enumerate(row)))
     return drawn
 
 
-def _cell(cell: ShownCell, first: bool) -> Text:
+def _cell(cell: ShownCell, named: bool) -> Text:
     from rich.text import Text
 
     style = TONES.get(cell.tone or "", "dim" if cell.kind == "missing" else "")
-    if first and not style:
+    if named and not style:
         style = HUES.get(family(cell.text), "")
     text = Text(cell.text, style=style)
     if cell.notes:

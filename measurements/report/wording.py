@@ -47,23 +47,18 @@ def show(key: str, value: Any) -> Shown:
 
 
 def number(value: float) -> str:
-    """Whole numbers in full with thousands marked; others with three significant digits, never in exponents."""
+    """Whole numbers in full with thousands marked; others with three significant digits (0.1 to 1 with two), no exponents."""
     if not math.isfinite(value):
         return MISSING
-    if isinstance(value, int):
-        return f"{value:,}"
-    magnitude = math.floor(math.log10(abs(value))) if value else 0
-    digits = min(max(2 - magnitude, 0), 6)
-    # 9.996 has one digit before the point only until it is rounded.
-    rounded = round(value, digits)
-    if rounded and math.floor(math.log10(abs(rounded))) > magnitude and digits:
-        digits -= 1
-    text = f"{value:,.{digits}f}"
-    return text.replace("-", "−") if float(text.replace(",", "")) else text.lstrip("-")
+    return _fixed(value, 0 if isinstance(value, int) else _digits(value))
 
 
 def interval(low: float, high: float) -> str:
-    return f"{number(low)} – {number(high)}"
+    """Both ends with the digits of the larger one."""
+    if isinstance(low, int) and isinstance(high, int):
+        return f"{number(low)} – {number(high)}"
+    digits = _digits(max(low, high, key=abs))
+    return f"{_fixed(low, digits)} – {_fixed(high, digits)}"
 
 
 def heading(key: str, title: str) -> str:
@@ -99,6 +94,20 @@ def listed(names: Sequence[str], last: str = "and") -> str:
 def counted(count: int, noun: str, plural: str = "") -> str:
     """`1 trial`, `20 trials`."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def _digits(value: float) -> int:
+    """Digits behind the point."""
+    if not value or 0.1 <= abs(value) < 1:
+        return 2
+    # Rounded first: 9.996 has one digit before the point only until it is rounded to three.
+    magnitude = math.floor(math.log10(float(f"{abs(value):.2e}")))
+    return min(max(2 - magnitude, 0), 6)
+
+
+def _fixed(value: float, digits: int) -> str:
+    text = f"{value:,.{digits}f}"
+    return text.replace("-", "−") if text.strip("-0.,") else text.lstrip("-")
 
 
 def _show_list(key: str, items: Sequence[Any]) -> Shown:

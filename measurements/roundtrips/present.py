@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..metric import Chart, Mark, Row, Section, Table
-from ..report.wording import counted, interval, listed, number
+from ..report.wording import interval, listed, number
 
 FLOWS = {
     "cold": "A cold first result",
@@ -45,6 +45,8 @@ def _text(rows: Sequence[Row], flows: Sequence[str]) -> str:
     )
     lines = [line for flow in flows if (line := _flow(flow, [row for row in rows if row["flow"] == flow]))]
     text = method + "\n\n" + "\n".join(f"- {line}" for line in lines)
+    if absent := _absent(rows, flows):
+        text += f"\n\n{absent}"
     flagged = [f"`{row['variant']}` {FLOW_NAMES.get(row['flow'], row['flow'])}" for row in rows if row.get("flagged")]
     if flagged:
         text += (
@@ -62,12 +64,27 @@ def _flow(flow: str, rows: Sequence[Row]) -> str:
         if row.get("turns_on_wire") is not None:
             by_turns.setdefault(row["turns_on_wire"], []).append(f"`{row['variant']}`")
     title = FLOWS.get(flow, flow)
-    absent = sum(1 for row in rows if row.get("not_testable"))
-    told = [f"{_trips(turns)} over {listed(names)}" for turns, names in sorted(by_turns.items())]
+    groups = sorted(by_turns.items())
+    told = [f"{number(turns) if index else _trips(turns)} over {listed(names)}" for index, (turns, names) in enumerate(groups)]
     if not told:
-        return f"{title} could not be measured over any variant." if absent else ""
-    line = f"{title} takes {listed(told)}"
-    return line + (f"; {counted(absent, 'variant')} could not be measured." if absent else ".") + _apart(rows)
+        return f"{title} could not be measured over any variant."
+    return f"{title} takes {'; '.join(told)}.{_apart(rows)}"
+
+
+def _absent(rows: Sequence[Row], flows: Sequence[str]) -> str:
+    missing: dict[str, list[str]] = {}
+    for row in rows:
+        if row.get("not_testable"):
+            missing.setdefault(row["variant"], []).append(row["flow"])
+    of = {name: [row["flow"] for row in rows if row["variant"] == name] for name in missing}
+    wholly = [f"`{name}`" for name in missing if len(missing[name]) == len(of[name])]
+    partly = [
+        f"`{name}` in {listed([FLOW_NAMES.get(flow, flow) for flow in flows if flow in missing[name]])}"
+        for name in missing
+        if len(missing[name]) < len(of[name])
+    ]
+    told = ([f"{listed(wholly)} in any flow"] if wholly else []) + partly
+    return f"Not measured: {'; '.join(told)}. The reasons are below the table." if told else ""
 
 
 def _apart(rows: Sequence[Row]) -> str:
@@ -122,7 +139,12 @@ def _wire(rows: Sequence[Row]) -> Table:
 def _charts(rows: Sequence[Row]) -> list[Chart]:
     from ..report import charts
 
-    named = [row | {"flow_name": FLOW_NAMES.get(row["flow"], row["flow"])} for row in rows]
+    named = [
+        row
+        | {"flow_name": FLOW_NAMES.get(row["flow"], row["flow"])}
+        | ({"label": _differing(row)} if row.get("flagged") else {})
+        for row in rows
+    ]
     points = [
         row | {"delay_ms": delay, "time_ms": time}
         for row in named
@@ -145,7 +167,12 @@ def _charts(rows: Sequence[Row]) -> list[Chart]:
         x_title="round trips",
         point="slope_round_trips",
         interval="slope_ci",
+        label="label",
         alt_text="Round trips of each flow per variant: turns counted on the wire as bars, the slope of time against "
         "injected delay as dots with their 95% interval.",
     )
     return [chart for chart in (counts, slopes) if chart]
+
+
+def _differing(row: Row) -> str:
+    return f"{number(row['turns_on_wire'])}, slope {number(row['slope_round_trips'])}"
