@@ -1,8 +1,9 @@
 # pyright: reportUnusedImport=false, reportMissingTypeStubs=false, reportInvalidTypeForm=false
 from . import tasks_pb2 as _tasks_pb2
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from typing import ClassVar as _ClassVar, Optional as _Optional
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -41,3 +42,17 @@ class WorkReport(_message.Message):
     executed: int
     answer: str
     def __init__(self, steps: _Optional[int] = ..., executed: _Optional[int] = ..., answer: _Optional[str] = ...) -> None: ...
+
+class Decision(_message.Message):
+    __slots__ = ("choice",)
+    class Choice(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        CHOICE_UNSPECIFIED: _ClassVar[Decision.Choice]
+        CHOICE_CONTINUE: _ClassVar[Decision.Choice]
+        CHOICE_STOP: _ClassVar[Decision.Choice]
+    CHOICE_UNSPECIFIED: Decision.Choice
+    CHOICE_CONTINUE: Decision.Choice
+    CHOICE_STOP: Decision.Choice
+    CHOICE_FIELD_NUMBER: _ClassVar[int]
+    choice: Decision.Choice
+    def __init__(self, choice: _Optional[_Union[Decision.Choice, str]] = ...) -> None: ...
