@@ -9,7 +9,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any, cast
 
 import httpx
-from a2a.client import A2ACardResolver, Client, ClientCallContext, ClientConfig, create_client
+from a2a.client import A2ACardResolver, Client, ClientCallContext
 from a2a.client.errors import AgentCardResolutionError
 from a2a.types import (
     AgentCard,
@@ -25,7 +25,7 @@ from a2a.types import (
 )
 from a2a.utils.constants import TransportProtocol
 
-from ...agents.errors import ConnectionLost, InvalidInput, SametaskError, TaskFinished, Unavailable, UnknownTask
+from ...agents.errors import Conflict, ConnectionLost, InvalidInput, SametaskError, Unavailable, UnknownTask
 from ...agents.events import Event, Snapshot, Task, TaskState
 from ..client import AgentInfo, ClientSettings
 from ..errors import from_peer
@@ -34,6 +34,7 @@ from . import reading
 from .card import IDEMPOTENCY_KEY, REQUEST_KEY, agents_of
 from .json_values import to_struct, to_value
 from .lost import our_errors
+from .transport import client_on
 
 
 class A2AClient:
@@ -80,7 +81,7 @@ class A2AClient:
             async with aclosing(self._follow(self.streaming.subscribe(SubscribeToTaskRequest(id=_named(task_id))))) as events:
                 async for event in events:
                     yield event
-        except TaskFinished:
+        except Conflict:  # UnsupportedOperationError, which a server of ours explains as TaskFinished
             task = await self.get(task_id)
         else:
             return
@@ -164,16 +165,7 @@ async def connect(url: str, settings: ClientSettings = ClientSettings()) -> Asyn
         offered = ", ".join(f"{i.protocol_binding} {i.protocol_version}" for i in card.supported_interfaces)
         raise InvalidInput("url", url, f"accepted: an agent that speaks A2A 1.0 over gRPC; its card offers {offered}")
     async with channel(address, settings) as shared:
-
-        def config(streaming: bool) -> ClientConfig:
-            return ClientConfig(
-                streaming=streaming,
-                grpc_channel_factory=lambda _: shared,
-                supported_protocol_bindings=[TransportProtocol.GRPC],
-                use_client_preference=True,
-            )
-
-        yield A2AClient(card, await create_client(card, config(False)), await create_client(card, config(True)), settings)
+        yield A2AClient(card, client_on(shared, card, streaming=False), client_on(shared, card, streaming=True), settings)
 
 
 async def _card(url: str, settings: ClientSettings) -> AgentCard:

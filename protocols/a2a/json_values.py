@@ -7,6 +7,7 @@ and an integer that a double cannot hold exactly cannot be sent.
 from __future__ import annotations
 
 import math
+import re
 from array import array
 from collections.abc import Mapping
 from typing import Any, cast
@@ -18,7 +19,7 @@ from ...agents.errors import InvalidInput
 
 Value = struct_pb2.Value
 
-MAX_NESTING = 85
+MAX_NESTING = 91
 """Of the 100 messages within each other that protobuf parses, those left for the value: an object costs 3, a list 2."""
 
 _LONG = 32
@@ -62,7 +63,8 @@ def from_struct(struct: struct_pb2.Struct) -> dict[str, Any]:
 
 def _fill(value: struct_pb2.Value, data: Any, field: str, exact: bool, nesting: int) -> None:
     if nesting > MAX_NESTING:
-        raise InvalidInput(field, "...", "a value nested at most about 28 levels deep is accepted (protobuf's limit)")
+        top = re.split(r"[.\[]", field)[0]
+        raise InvalidInput(top, "...", "a value nested at most 30 objects or 45 lists deep is accepted (protobuf's limit)")
     if isinstance(data, str):
         value.string_value = data
     elif data is None:

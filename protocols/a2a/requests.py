@@ -20,10 +20,9 @@ def skill_and_input(roster: Roster, tenant: str, message: Message) -> tuple[Skil
     Raises: InvalidInput, UnknownAgent, UnknownSkill, each saying what is accepted.
     """
     data = _data(message)
-    named: Any = _text(message, SKILL_KEY)
-    if named is None and isinstance(data, dict) and "skill" in data:
-        request = cast("dict[str, Any]", data)
-        named, data = request["skill"], cast(Any, request.get("input", {}))
+    named = _text(message, SKILL_KEY)
+    if named is None:
+        named, data = _unwrapped(data)
     if named is None and tenant in roster and len(roster[tenant].skills) == 1:
         named = next(iter(roster[tenant].skills))
     if not isinstance(named, str):
@@ -72,6 +71,14 @@ def _find(roster: Roster, tenant: str, named: str) -> Skill:
         return roster.skill(next(iter(roster)), named)
     names = [f"{skill.agent}.{skill.name}" for skill in found or roster.skills()]
     raise InvalidInput("skill", named, "accepted: one of: " + ", ".join(names))
+
+
+def _unwrapped(data: Any) -> tuple[Any, Any]:
+    """The skill that a data part names and its input; or None and the part itself."""
+    if not isinstance(data, dict) or "skill" not in data:
+        return None, cast(Any, data)
+    request = cast("dict[str, Any]", data)
+    return request["skill"], request.get("input", {})
 
 
 def _data(message: Message) -> Any:

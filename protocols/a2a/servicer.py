@@ -34,6 +34,7 @@ from a2a.types import (
 )
 from a2a.utils.constants import VERSION_HEADER
 from a2a.utils.errors import A2A_ERROR_MAPPING, A2AError, VersionNotSupportedError
+from a2a.utils.proto_utils import validation_errors_to_bad_request
 from google.protobuf import any_pb2, empty_pb2
 from google.rpc import error_details_pb2, status_pb2  # pyright: ignore[reportMissingTypeStubs] - none exist
 
@@ -161,6 +162,9 @@ async def _abort(context: Context, error: Exception) -> NoReturn:
         logger.exception("A2A call failed", exc_info=error)
     if known is not None and known.grpc_status == code:
         details.insert(0, error_details_pb2.ErrorInfo(reason=known.reason, domain=A2A_DOMAIN))
+    violations = cast("dict[str, Any]", getattr(error, "data", None) or {}).get("errors")
+    if violations:
+        details.append(validation_errors_to_bad_request(violations))
     status_code = grpc.StatusCode[code]
     status = status_pb2.Status(code=cast(Any, status_code).value[0], message=message)
     for detail in details:

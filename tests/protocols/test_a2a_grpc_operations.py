@@ -1,0 +1,638 @@
+"""A2A 1.0 over gRPC as a stock client sees it: the official SDK's client, and none of ours, against our server."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import socket
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import grpc.aio
+import httpx
+import pytest
+from a2a.client import Client, ClientCallContext, ClientConfig, create_client
+from a2a.types import (
+    CancelTaskRequest,
+    GetExtendedAgentCardRequest,
+    GetTaskRequest,
+    ListTasksRequest,
+    Message,
+    Part,
+    Role,
+    SendMessageConfiguration,
+    SendMessageRequest,
+    StreamResponse,
+    SubscribeToTaskRequest,
+    TaskPushNotificationConfig,
+    TaskState,
+    a2a_pb2,
+    a2a_pb2_grpc,
+)
+from a2a.utils import errors as a2a_errors
+from a2a.utils.grpc_status import status_from_call
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.struct_pb2 import Struct, Value
+from google.rpc import error_details_pb2
+from pydantic import BaseModel, Field
+from sametask.agents import Agent, Artifact, DataPart, FilePart, Question, Rejected, Roster, TaskContext, TaskEngine, TextPart
+from sametask.agents.errors import Unavailable
+from sametask.agents.events import ArtifactEmitted
+from sametask.agents.runtime import open_engine
+from sametask.protocols.a2a.server import serve
+from sametask.protocols.variants import Bind, Endpoint
+
+pytestmark = pytest.mark.usefixtures("within_time")
+
+
+class Name(BaseModel):
+    name: str = Field(max_length=20)
+
+
+class Order(BaseModel):
+    count: int = Field(default=1, ge=0, le=9)
+
+
+class Greeting(BaseModel):
+    text: str
+    length: int
+
+
+class Colour(BaseModel):
+    colour: str
+
+
+class Seat(BaseModel):
+    row: int = Field(ge=1, le=30)
+    window: bool = False
+
+
+def agents(gate: asyncio.Event) -> Roster:
+    desk, other = Agent("desk", description="A front desk", version="7"), Agent("other", description="Another")
+
+    @desk.skill
+    async def greet(request: Name) -> Greeting:
+        """Greets."""
+        if request.name == "nobody":
+            raise Rejected("there is nobody")
+        if request.name == "bug":
+            raise KeyError("no such\nname")
+        return Greeting(text=f"hello {request.name}", length=len(request.name))
+
+    @desk.skill
+    async def tour(request: Order, task: TaskContext) -> Greeting:
+        """Shows around, and waits in the middle."""
+        await task.progress(1, 3, "hall")
+        await task.emit(Artifact(name="map", parts=(TextPart(text="north"),), last=False))
+        await gate.wait()
+        await task.emit(Artifact(name="map", parts=(DataPart(data={"floor": 2}),), append=True))
+        await task.emit(Artifact(name="photo", parts=(FilePart(name="p.png", media_type="image/png", base64="AAEC"),)))
+        return Greeting(text="done", length=request.count)
+
+    @desk.skill
+    async def paint(request: Order, task: TaskContext) -> Greeting:
+        """Asks for a colour, in words."""
+        answer = await task.ask(Question("Which colour?", Colour))
+        return Greeting(text=answer.colour, length=len(answer.colour))
+
+    @desk.skill
+    async def seat(request: Order, task: TaskContext) -> Greeting:
+        """Asks for a seat, twice."""
+        one = await task.ask(Question("Where?", Seat))
+        two = await task.ask(Question("And then?", Seat))
+        return Greeting(text=f"{one.row} {two.row}", length=one.row + two.row)
+
+    @desk.skill
+    async def stumble(request: Order, task: TaskContext) -> Greeting:
+        """Raises, or declines where nothing was ordered."""
+        if request.count == 0:
+            raise Rejected("nothing was ordered")
+        raise LookupError("lost\nthe way")
+
+    @other.skill
+    async def idle(request: Order, task: TaskContext) -> Greeting:
+        """Ends at once."""
+        return Greeting(text="idle", length=request.count)
+
+    return Roster([desk, other])
+
+
+@dataclass
+class Desk:
+    engine: TaskEngine
+    endpoint: Endpoint
+    gate: asyncio.Event
+    unary: Client
+    streaming: Client
+    stub: Any
+
+
+@pytest.fixture
+async def within_time() -> AsyncGenerator[None]:
+    """A server that hangs fails its test, and not the whole run."""
+    current = asyncio.current_task()
+    timer = asyncio.get_running_loop().call_later(30, current.cancel) if current else None
+    yield
+    if timer:
+        timer.cancel()
+
+
+def settings(streaming: bool) -> ClientConfig:
+    return ClientConfig(
+        streaming=streaming, supported_protocol_bindings=["GRPC"], grpc_channel_factory=grpc.aio.insecure_channel
+    )
+
+
+@pytest.fixture
+async def desk() -> AsyncGenerator[Desk]:
+    gate = asyncio.Event()
+    async with open_engine("sqlite:///:memory:", agents(gate)) as engine, serve(engine, Bind()) as endpoint:
+        unary = await create_client(endpoint.url, settings(False))
+        streaming = await create_client(endpoint.url, settings(True))
+        async with unary, streaming, grpc.aio.insecure_channel(endpoint.listeners["grpc"]) as channel:
+            yield Desk(engine, endpoint, gate, unary, streaming, a2a_pb2_grpc.A2AServiceStub(channel))
+
+
+def value(data: Any) -> Value:
+    wrapped = Struct()
+    wrapped.update({"value": data})
+    return wrapped.fields["value"]
+
+
+def message(*parts: Part, metadata: dict[str, Any] | None = None, **fields: Any) -> Message:
+    given = Struct()
+    given.update(metadata or {})
+    return Message(**{"message_id": "m1", "role": Role.ROLE_USER, **fields}, parts=parts, metadata=given)
+
+
+def ask(skill: str, data: dict[str, Any] | None = None, **fields: Any) -> SendMessageRequest:
+    configuration = {name: fields.pop(name) for name in ("return_immediately", "history_length") if name in fields}
+    tenant = fields.pop("tenant", "")
+    return SendMessageRequest(
+        tenant=tenant,
+        message=message(Part(data=value({"skill": skill, "input": data or {}})), **fields),
+        configuration=SendMessageConfiguration(**configuration) if configuration else None,
+    )
+
+
+def reply(task_id: str, *parts: Part, **fields: Any) -> SendMessageRequest:
+    return SendMessageRequest(message=message(*parts, task_id=task_id, **fields))
+
+
+async def sent(client: Client, request: SendMessageRequest) -> StreamResponse:
+    (response,) = [response async for response in client.send_message(request)]
+    return response
+
+
+async def task_of(client: Client, request: SendMessageRequest) -> a2a_pb2.Task:
+    response = await sent(client, request)
+    assert response.HasField("task")
+    return response.task
+
+
+async def half_way(engine: TaskEngine, task_id: str) -> None:
+    """Until `tour` has told its first half."""
+    async for event in engine.events(task_id):
+        if isinstance(event.body, ArtifactEmitted):
+            return
+
+
+def data_of(parts: Any) -> Any:
+    return MessageToDict(next(part.data for part in parts if part.HasField("data")))
+
+
+def state_name(task: a2a_pb2.Task) -> str:
+    return TaskState.Name(task.status.state).removeprefix("TASK_STATE_")
+
+
+async def test_the_root_card_lists_every_skill_of_every_agent(desk: Desk):
+    async with httpx.AsyncClient() as http:
+        response = await http.get(f"{desk.endpoint.url}/.well-known/agent-card.json")
+        again = await http.get(response.url, headers={"If-None-Match": f'"x", {response.headers["etag"]}'})
+    card = response.json()
+    assert [skill["id"] for skill in card["skills"]] == [
+        "desk.greet", "desk.tour", "desk.paint", "desk.seat", "desk.stumble", "other.idle",
+    ]  # fmt: skip
+    assert card["supportedInterfaces"] == [
+        {"url": desk.endpoint.listeners["grpc"], "protocolBinding": "GRPC", "protocolVersion": "1.0"}
+    ]
+    assert card["capabilities"]["streaming"] is True
+    assert (again.status_code, again.content) == (304, b"")
+
+
+async def test_the_extension_carries_full_schemas(desk: Desk):
+    card = desk.unary._card  # type: ignore[attr-defined]
+    (extension,) = card.capabilities.extensions
+    described = MessageToDict(extension.params)["agents"]
+    greet = described[0]["skills"][0]
+    assert (greet["id"], greet["long"]) == ("desk.greet", False)
+    assert json.loads(greet["inputSchema"]) == Name.model_json_schema()
+    assert json.loads(greet["outputSchema"]) == Greeting.model_json_schema(mode="serialization")
+
+
+async def test_an_agents_own_card_names_it_as_the_tenant_and_its_client_reaches_it(desk: Desk):
+    path = "/agents/desk/.well-known/agent-card.json"
+    async with await create_client(desk.endpoint.url, settings(False), relative_card_path=path) as client:
+        card = client._card  # type: ignore[attr-defined]
+        assert (card.name, card.version, card.supported_interfaces[0].tenant) == ("desk", "7", "desk")
+        response = await sent(client, ask("greet", {"name": "Ada"}))
+        assert data_of(response.message.parts) == {"text": "hello Ada", "length": 3}
+        with pytest.raises(a2a_errors.A2AError, match="agent 'desk' has no skill 'idle'"):
+            await sent(client, ask("idle"))
+        stranger = await task_of(desk.unary, ask("other.idle"))
+        with pytest.raises(a2a_errors.TaskNotFoundError):
+            await client.get_task(GetTaskRequest(id=stranger.id))
+        assert (await client.list_tasks(ListTasksRequest())).total_size == 0
+
+
+async def test_the_card_tells_the_address_it_is_told_to():
+    bind = Bind(advertise={"grpc": "relay.example:4000"})
+    roster = agents(asyncio.Event())
+    async with (
+        open_engine("sqlite:///:memory:", roster) as engine,
+        serve(engine, bind) as endpoint,
+        httpx.AsyncClient() as http,
+    ):
+        card = (await http.get(f"{endpoint.url}/.well-known/agent-card.json")).json()
+    assert card["supportedInterfaces"][0]["url"] == "relay.example:4000"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        ask("desk.greet", {"name": "Ada"}),
+        ask("greet", {"name": "Ada"}),
+        ask("greet", {"name": "Ada"}, tenant="desk"),
+        SendMessageRequest(message=message(Part(data=value({"name": "Ada"})), metadata={"sametask/skill": "desk.greet"})),
+        SendMessageRequest(message=message(Part(text="Ada"), metadata={"sametask/skill": "greet"})),
+    ],
+    ids=["qualified", "unique name", "tenant", "metadata and data", "metadata and text"],
+)
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_a_quick_skill_answers_with_a_message_and_stores_nothing(desk: Desk, request_, streaming):
+    responses = [r async for r in (desk.streaming if streaming else desk.unary).send_message(request_)]
+    (answer,) = [response.message for response in responses]
+    assert data_of(answer.parts) == {"text": "hello Ada", "length": 3}
+    assert (answer.role, answer.task_id) == (Role.ROLE_AGENT, "")
+    assert answer.message_id
+    assert answer.context_id
+    assert await desk.engine.list() == []
+
+
+async def test_a_message_without_a_skill_reaches_the_only_skill_of_its_tenant(desk: Desk):
+    task = await task_of(desk.unary, SendMessageRequest(tenant="other", message=message(Part(data=value({"count": 4})))))
+    assert data_of(task.artifacts[0].parts) == {"text": "idle", "length": 4}
+
+
+async def test_a_streamed_task_tells_progress_artifacts_and_its_result_before_its_end(desk: Desk):
+    desk.gate.set()
+    responses = [r async for r in desk.streaming.send_message(ask("desk.tour", {"count": 3}, context_id="trip"))]
+    kinds = [response.WhichOneof("payload") for response in responses]
+    assert kinds[0] == "task"
+    updates = responses[1:]
+    assert {getattr(r, r.WhichOneof("payload")).context_id for r in updates} == {"trip"}
+    assert {getattr(r, r.WhichOneof("payload")).task_id for r in updates} == {responses[0].task.id}
+    artifacts = [r.artifact_update for r in updates if r.HasField("artifact_update")]
+    assert [(u.artifact.artifact_id, u.append, u.last_chunk) for u in artifacts] == [
+        ("map", False, False), ("map", True, True), ("photo", False, True), ("sametask/result", False, True),
+    ]  # fmt: skip
+    assert (artifacts[2].artifact.parts[0].raw, artifacts[2].artifact.parts[0].media_type) == (b"\0\1\2", "image/png")
+    assert (artifacts[3].artifact.name, data_of(artifacts[3].artifact.parts)) == ("result", {"text": "done", "length": 3})
+    (hall,) = [r.status_update.status.message for r in updates if r.status_update.status.message.parts]
+    assert hall.parts[0].text == "hall"
+    assert MessageToDict(hall.metadata) == {"sametask/progress": {"done": 1, "total": 3}}
+    assert kinds[-2:] == ["artifact_update", "status_update"]
+    assert responses[-1].status_update.status.state == TaskState.TASK_STATE_COMPLETED
+    assert all(not getattr(r, r.WhichOneof("payload")).metadata.fields for r in updates), "plain A2A has no numbers"
+
+
+async def test_send_message_blocks_until_the_task_has_ended(desk: Desk):
+    desk.gate.set()
+    task = await task_of(desk.unary, ask("desk.tour"))
+    assert state_name(task) == "COMPLETED"
+    assert [artifact.artifact_id for artifact in task.artifacts] == ["map", "photo", "sametask/result"]
+    assert [part.WhichOneof("content") for part in task.artifacts[0].parts] == ["text", "data"]
+
+
+async def test_return_immediately_gives_the_handle_and_get_the_rest(desk: Desk):
+    begun = await task_of(desk.unary, ask("desk.tour", return_immediately=True))
+    assert state_name(begun) in ("SUBMITTED", "WORKING")
+    await half_way(desk.engine, begun.id)
+    working = await desk.unary.get_task(GetTaskRequest(id=begun.id))
+    assert (state_name(working), working.status.message.parts[0].text) == ("WORKING", "hall")
+    desk.gate.set()
+    assert [event.final async for event in desk.engine.events(begun.id)][-1]
+    done = await desk.unary.get_task(GetTaskRequest(id=begun.id))
+    assert (state_name(done), MessageToDict(done.metadata)["sametask/skill"]) == ("COMPLETED", "desk.tour")
+
+
+async def test_a_subscription_begins_with_the_task_as_it_stands(desk: Desk):
+    begun = await task_of(desk.unary, ask("desk.tour", return_immediately=True))
+    await half_way(desk.engine, begun.id)
+    responses: list[StreamResponse] = []
+    async for response in desk.streaming.subscribe(SubscribeToTaskRequest(id=begun.id)):
+        responses.append(response)
+        desk.gate.set()
+    assert responses[0].task.status.message.parts[0].text == "hall"
+    assert [artifact.artifact_id for artifact in responses[0].task.artifacts] == ["map"]
+    told = [r.artifact_update.artifact.artifact_id for r in responses[1:] if r.HasField("artifact_update")]
+    assert told == ["map", "photo", "sametask/result"]
+    assert responses[-1].status_update.status.state == TaskState.TASK_STATE_COMPLETED
+
+
+async def test_a_task_that_has_ended_cannot_be_subscribed_to(desk: Desk):
+    task = await task_of(desk.unary, ask("other.idle"))
+    with pytest.raises(a2a_errors.UnsupportedOperationError, match="already completed"):
+        [_ async for _ in desk.streaming.subscribe(SubscribeToTaskRequest(id=task.id))]
+
+
+async def test_leaving_a_stream_leaves_the_task(desk: Desk):
+    call = desk.stub.SendStreamingMessage(ask("desk.tour"), metadata=[("a2a-version", "1.0")])
+    task = (await call.read()).task
+    call.cancel()
+    await half_way(desk.engine, task.id)
+    desk.gate.set()
+    states = [event.state async for event in desk.engine.events(task.id)]
+    assert states[-1] == "completed"
+
+
+async def test_a_deadline_ends_the_waiting_and_not_the_task(desk: Desk):
+    responses = [r async for r in desk.unary.send_message(ask("desk.tour"), context=ClientCallContext(timeout=1.0))]
+    task = responses[0].task
+    assert state_name(task) == "WORKING"
+    desk.gate.set()
+    states = [event.state async for event in desk.engine.events(task.id)]
+    assert states[-1] == "completed"
+
+
+@pytest.mark.parametrize("part", [Part(text="red"), Part(data=value({"colour": "red"}))], ids=["text", "data"])
+async def test_a_question_is_answered_by_a_follow_up_with_the_task_id_alone(desk: Desk, part):
+    asking = await task_of(desk.unary, ask("desk.paint", context_id="house"))
+    assert state_name(asking) == "INPUT_REQUIRED"
+    assert asking.status.message.parts[0].text == "Which colour?"
+    assert data_of(asking.status.message.parts)["answer_schema"] == Colour.model_json_schema()
+    done = await task_of(desk.unary, reply(asking.id, part))
+    assert (done.id, done.context_id, state_name(done)) == (asking.id, "house", "COMPLETED")
+    assert data_of(done.artifacts[0].parts) == {"text": "red", "length": 3}
+    assert [m.role for m in done.history] == [Role.ROLE_USER, Role.ROLE_AGENT, Role.ROLE_USER]
+    assert done.history[1].parts[0].text == "Which colour?"
+
+
+async def test_a_stream_ends_at_a_question_and_a_follow_up_stream_goes_on(desk: Desk):
+    responses = [r async for r in desk.streaming.send_message(ask("desk.seat"))]
+    assert responses[-1].status_update.status.state == TaskState.TASK_STATE_INPUT_REQUIRED
+    task_id = responses[0].task.id
+    more = [r async for r in desk.streaming.send_message(reply(task_id, Part(data=value({"row": 3}))))]
+    assert more[-1].status_update.status.message.parts[0].text == "And then?"
+    rest = [r async for r in desk.streaming.send_message(reply(task_id, Part(data=value({"row": 4, "window": True}))))]
+    assert rest[-1].status_update.status.state == TaskState.TASK_STATE_COMPLETED
+    assert data_of(rest[-2].artifact_update.artifact.parts) == {"text": "3 4", "length": 7}
+
+
+async def test_a_bad_answer_is_refused_and_the_question_stays(desk: Desk):
+    asking = await task_of(desk.unary, ask("desk.seat"))
+    for part, said in (
+        (Part(data=value({"row": 31})), "row: 31 is not accepted; a number of at most 30 is accepted"),
+        (Part(data=value({})), "row: None is not accepted; field required"),
+        (Part(text="row three"), r"answer: 'row three' is not accepted; accepted: a data part .* row, window"),
+    ):
+        with pytest.raises(a2a_errors.InvalidParamsError, match=said):
+            await sent(desk.unary, reply(asking.id, part))
+    with pytest.raises(a2a_errors.InvalidParamsError, match="contextId: 'elsewhere' is not accepted"):
+        await sent(desk.unary, reply(asking.id, Part(data=value({"row": 3})), context_id="elsewhere"))
+    assert state_name(await desk.unary.get_task(GetTaskRequest(id=asking.id))) == "INPUT_REQUIRED"
+
+
+async def test_a_message_to_a_task_that_works_or_has_ended_is_refused(desk: Desk):
+    begun = await task_of(desk.unary, ask("desk.tour", return_immediately=True))
+    await half_way(desk.engine, begun.id)
+    with pytest.raises(a2a_errors.UnsupportedOperationError, match="is working and asks nothing"):
+        await sent(desk.unary, reply(begun.id, Part(text="faster")))
+    ended = await task_of(desk.unary, ask("other.idle"))
+    with pytest.raises(a2a_errors.UnsupportedOperationError, match="already completed, which is final"):
+        await sent(desk.unary, reply(ended.id, Part(text="more")))
+    with pytest.raises(a2a_errors.TaskNotFoundError):
+        await sent(desk.unary, reply("no-such-task", Part(text="more")))
+
+
+async def test_a_task_is_canceled_once_and_for_all(desk: Desk):
+    begun = await task_of(desk.unary, ask("desk.tour", return_immediately=True))
+    await half_way(desk.engine, begun.id)
+    assert state_name(await desk.unary.cancel_task(CancelTaskRequest(id=begun.id))) == "CANCELED"
+    desk.gate.set()
+    assert state_name(await desk.unary.cancel_task(CancelTaskRequest(id=begun.id))) == "CANCELED"
+    assert state_name(await desk.unary.get_task(GetTaskRequest(id=begun.id))) == "CANCELED"
+
+
+async def test_a_terminal_state_never_changes(desk: Desk):
+    ended = await task_of(desk.unary, ask("other.idle"))
+    seen = await desk.unary.get_task(GetTaskRequest(id=ended.id))
+    with pytest.raises(a2a_errors.TaskNotCancelableError, match="already completed"):
+        await desk.unary.cancel_task(CancelTaskRequest(id=ended.id))
+    for part in (Part(text="more"), Part(data=value({"skill": "other.idle", "input": {}}))):
+        with pytest.raises(a2a_errors.UnsupportedOperationError):
+            await sent(desk.unary, reply(ended.id, part))
+    assert await desk.unary.get_task(GetTaskRequest(id=ended.id)) == seen == ended
+
+
+@pytest.mark.parametrize(
+    ("count", "state", "code", "said"),
+    [(1, "FAILED", "skill_failed", "LookupError: lost the way"), (0, "REJECTED", "rejected", "nothing was ordered")],
+)
+async def test_a_task_that_ends_badly_says_why_in_its_status(desk: Desk, count, state, code, said):
+    task = await task_of(desk.unary, ask("desk.stumble", {"count": count}))
+    assert (state_name(task), task.status.message.parts[0].text) == (state, said)
+    assert data_of(task.status.message.parts)["code"] == code
+    assert list(task.artifacts) == []
+
+
+UNARY_ERRORS: dict[str, tuple[Any, str, str, str, str]] = {
+    "unknown agent": (ask("nobody.greet"), "SendMessage", "NOT_FOUND", "", "UNKNOWN_AGENT"),
+    "unknown skill": (ask("desk.sing"), "SendMessage", "NOT_FOUND", "", "UNKNOWN_SKILL"),
+    "no skill": (SendMessageRequest(message=message(Part(text="hi"))), "SendMessage", "INVALID_ARGUMENT", "INVALID_PARAMS",
+                 "INVALID_INPUT"),
+    "bad input": (ask("desk.greet", {"name": 3}), "SendMessage", "INVALID_ARGUMENT", "INVALID_PARAMS", "INVALID_INPUT"),
+    "rejected": (ask("desk.greet", {"name": "nobody"}), "SendMessage", "FAILED_PRECONDITION", "UNSUPPORTED_OPERATION",
+                 "REJECTED"),
+    "skill raised": (ask("desk.greet", {"name": "bug"}), "SendMessage", "INTERNAL", "INTERNAL_ERROR", "SKILL_FAILED"),
+    "unknown task": (GetTaskRequest(id="none"), "GetTask", "NOT_FOUND", "TASK_NOT_FOUND", "UNKNOWN_TASK"),
+    "unknown task to cancel": (CancelTaskRequest(id="none"), "CancelTask", "NOT_FOUND", "TASK_NOT_FOUND", "UNKNOWN_TASK"),
+    "no id": (GetTaskRequest(), "GetTask", "INVALID_ARGUMENT", "INVALID_PARAMS", ""),
+    "no message": (SendMessageRequest(), "SendMessage", "INVALID_ARGUMENT", "INVALID_PARAMS", ""),
+    "negative history": (GetTaskRequest(id="none", history_length=-1), "GetTask", "INVALID_ARGUMENT", "INVALID_PARAMS", ""),
+    "push": (TaskPushNotificationConfig(task_id="t", url="http://x"), "CreateTaskPushNotificationConfig",
+             "FAILED_PRECONDITION", "PUSH_NOTIFICATION_NOT_SUPPORTED", ""),
+    "extended card": (GetExtendedAgentCardRequest(), "GetExtendedAgentCard", "FAILED_PRECONDITION", "UNSUPPORTED_OPERATION",
+                      ""),
+    "bad page token": (ListTasksRequest(page_token="%"), "ListTasks", "INVALID_ARGUMENT", "INVALID_PARAMS", "INVALID_INPUT"),
+    "bad page size": (ListTasksRequest(page_size=101), "ListTasks", "INVALID_ARGUMENT", "INVALID_PARAMS", ""),
+}  # fmt: skip
+
+
+def reasons(error: grpc.aio.AioRpcError) -> dict[str, error_details_pb2.ErrorInfo]:
+    status = status_from_call(error)  # type: ignore[arg-type]
+    assert status is not None
+    found: dict[str, error_details_pb2.ErrorInfo] = {}
+    for detail in status.details:
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info):
+            found[info.domain] = info
+    return found
+
+
+@pytest.mark.parametrize("name", UNARY_ERRORS)
+async def test_an_error_has_its_status_a2as_reason_and_ours(desk: Desk, name):
+    request, method, status, theirs, ours = UNARY_ERRORS[name]
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await getattr(desk.stub, method)(request, metadata=[("a2a-version", "1.0")])
+    error = caught.value
+    found = reasons(error)
+    assert error.code().name == status
+    assert "\n" not in (error.details() or "\n")
+    assert "Traceback" not in (error.details() or "")
+    assert (found["a2a-protocol.org"].reason if theirs else "") == theirs
+    assert (found["sametask"].reason if ours else "") == ours
+    assert set(found) == {domain for domain, reason in (("a2a-protocol.org", theirs), ("sametask", ours)) if reason}
+
+
+async def test_an_error_carries_the_field_the_value_and_what_is_accepted(desk: Desk):
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await desk.stub.SendMessage(ask("desk.greet", {"name": 3}), metadata=[("a2a-version", "1.0")])
+    metadata = dict(reasons(caught.value)["sametask"].metadata)
+    assert (metadata["field"], metadata["value"]) == ("name", "3")
+    assert "string" in metadata["accepted"]
+
+
+@pytest.mark.parametrize(
+    ("version", "accepted"), [("1.0", True), ("1.0.3", True), (None, False), ("0.3", False), ("2.0", False)]
+)
+@pytest.mark.parametrize("method", ["GetTask", "SubscribeToTask"])
+async def test_the_version_is_checked(desk: Desk, version, accepted, method):
+    task = await task_of(desk.unary, ask("desk.paint"))
+    request = GetTaskRequest(id=task.id) if method == "GetTask" else SubscribeToTaskRequest(id=task.id)
+    call = getattr(desk.stub, method)(request, metadata=[("a2a-version", version)] if version else [])
+    if accepted:
+        assert await (call if method == "GetTask" else call.read())
+        call.cancel()
+        return
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await (call if method == "GetTask" else call.read())
+    assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert reasons(caught.value)["a2a-protocol.org"].reason == "VERSION_NOT_SUPPORTED"
+
+
+async def test_a_fault_of_ours_is_told_in_one_line(desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog):
+    async def broken(_: str) -> None:
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setattr(desk.engine, "get", broken)
+    with pytest.raises(a2a_errors.A2AError, match="internal error: ZeroDivisionError") as caught:
+        await desk.unary.get_task(GetTaskRequest(id="x"))
+    assert "secret" not in str(caught.value)
+    assert "secret" in caplog.text
+
+
+async def test_tasks_are_listed_newest_change_first_a_page_at_a_time(desk: Desk):
+    ids = [(await task_of(desk.unary, ask("other.idle", context_id=f"c{n % 2}"))).id for n in range(5)]
+    asking = (await task_of(desk.unary, ask("desk.paint", context_id="c0"))).id
+    everything = await desk.unary.list_tasks(ListTasksRequest())
+    assert [task.id for task in everything.tasks] == [asking, *reversed(ids)]
+    assert (everything.total_size, everything.next_page_token) == (6, "")
+    assert all(not task.artifacts for task in everything.tasks)
+    seen: list[str] = []
+    token = ""
+    while True:
+        page = await desk.unary.list_tasks(ListTasksRequest(page_size=4, page_token=token, include_artifacts=True))
+        seen += [task.id for task in page.tasks]
+        assert page.total_size == 6
+        token = page.next_page_token
+        if not token:
+            break
+    assert seen == [asking, *reversed(ids)]
+    assert page.tasks[-1].artifacts[0].artifact_id == "sametask/result"
+    one = await desk.unary.list_tasks(ListTasksRequest(context_id="c1"))
+    assert [task.id for task in one.tasks] == [ids[3], ids[1]]
+    open_ = await desk.unary.list_tasks(ListTasksRequest(status=TaskState.TASK_STATE_INPUT_REQUIRED))
+    assert [task.id for task in open_.tasks] == [asking]
+    third = await desk.unary.get_task(GetTaskRequest(id=ids[3]))
+    later = await desk.unary.list_tasks(ListTasksRequest(status_timestamp_after=third.status.timestamp))
+    assert [task.id for task in later.tasks] == [asking, ids[4], ids[3]]
+
+
+async def test_a_history_length_is_kept(desk: Desk):
+    asking = await task_of(desk.unary, ask("desk.paint"))
+    await task_of(desk.unary, reply(asking.id, Part(text="red")))
+    for length, count in ((None, 3), (2, 2), (0, 0)):
+        task = await desk.unary.get_task(GetTaskRequest(id=asking.id, history_length=length))
+        assert len(task.history) == count
+    task = await task_of(desk.unary, ask("desk.paint", history_length=0))
+    assert len(task.history) == 0
+
+
+async def test_the_same_message_id_makes_two_tasks_and_the_same_key_one(desk: Desk):
+    first, second = [await task_of(desk.unary, ask("other.idle", message_id="same")) for _ in range(2)]
+    assert first.id != second.id
+    keyed = functools.partial(ask, "other.idle", metadata={"sametask/idempotency-key": "k"})
+    third, fourth = [await task_of(desk.unary, keyed(message_id=id_)) for id_ in ("a", "b")]
+    assert third.id == fourth.id
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await desk.stub.SendMessage(keyed({"count": 5}), metadata=[("a2a-version", "1.0")])
+    assert (caught.value.code().name, reasons(caught.value)["sametask"].reason) == ("ALREADY_EXISTS", "KEY_REUSED")
+
+
+async def test_a_message_over_the_limit_is_refused():
+    roster = agents(asyncio.Event())
+    async with (
+        open_engine("sqlite:///:memory:", roster) as engine,
+        serve(engine, Bind(max_message_bytes=10_000)) as endpoint,
+        grpc.aio.insecure_channel(endpoint.listeners["grpc"]) as channel,
+    ):
+        stub: Any = a2a_pb2_grpc.A2AServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.SendMessage(ask("desk.greet", {"name": "x" * 10_000}), metadata=[("a2a-version", "1.0")])
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_health_and_reflection_know_the_service(desk: Desk):
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+    from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+    async with grpc.aio.insecure_channel(desk.endpoint.listeners["grpc"]) as channel:
+        health = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="lf.a2a.v1.A2AService"))
+        assert health.status == health_pb2.HealthCheckResponse.SERVING
+        asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
+        call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(asked)
+        listed = [service.name async for answer in call for service in answer.list_services_response.service]
+    assert "lf.a2a.v1.A2AService" in listed
+
+
+async def test_an_open_stream_does_not_hold_up_the_shutdown_and_does_not_look_finished():
+    gate = asyncio.Event()
+    async with open_engine("sqlite:///:memory:", agents(gate)) as engine:
+        async with serve(engine, Bind()) as endpoint:
+            channel = grpc.aio.insecure_channel(endpoint.listeners["grpc"])
+            stub: Any = a2a_pb2_grpc.A2AServiceStub(channel)
+            call = stub.SendStreamingMessage(ask("desk.tour"), metadata=[("a2a-version", "1.0")])
+            responses = aiter(call)
+            task_id = (await anext(responses)).task.id
+            await half_way(engine, task_id)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            [_ async for _ in responses]
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        await channel.close()
+        assert (await engine.get(task_id)).state == "working"
+
+
+@pytest.mark.parametrize("listener", [0, 1], ids=["http", "grpc"])
+async def test_a_port_in_use_is_named(listener):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        async with open_engine("sqlite:///:memory:", agents(asyncio.Event())) as engine:
+            with pytest.raises(Unavailable, match=f"port: 127.0.0.1:{port} cannot be bound"):
+                async with serve(engine, Bind(port=port - listener)):
+                    pass
