@@ -237,7 +237,8 @@ class Http2Decoder:
             self._half_end(direction, side, frame.stream_id, t, into)
 
     def _block_end(self, direction: Direction, side: _Side, stream_id: int, t: float, into: Decoded) -> None:
-        fields = side.hpack.decode(bytes(side.block))
+        # Raw: gRPC peers send the values of `-bin` headers as true bytes, which are no text.
+        fields = side.hpack.decode(bytes(side.block), raw=True)
         headers = {_text(item[0]): _text(item[1]) for item in fields}
         if side.block_is_promise:
             return
