@@ -146,7 +146,7 @@ def lines_with_ci(
             for name, at in placed.items()
         ]
     across = alt.Scale(domain=[0, right], nice=False)
-    up = alt.Scale(domain=[0, max(ceiling, *(row["label_y"] for row in data if "label_y" in row))], nice=False)
+    up = alt.Scale(domain=[0, max([ceiling, *(row["label_y"] for row in data if "label_y" in row)])], nice=False)
     base = alt.Chart()
     hue = _colour(kept, color)
     layers: list[Any] = [
@@ -228,19 +228,15 @@ def dots(
 ) -> Chart | None:
     """Every single value as a dot, and the median of each line as a tick with its number.
 
-    `value` may hold a list per row. `log` is chosen by the data when None: where the largest is over 50 times the smallest.
+    `value` may hold a list per row. `log` is chosen by the data when None: where the largest is over 50 times the smallest;
+    never with a 0 among them.
     """
-    flat = [
-        row | {value: item}
-        for row in rows
-        for item in _items(row.get(value))
-        if _is_number(item) and (item > 0 or log is False)
-    ]
+    flat = [row | {value: item} for row in rows for item in _items(row.get(value)) if _is_number(item)]
     if not flat:
         return None
     low, high = min(row[value] for row in flat), max(row[value] for row in flat)
-    if log is None:
-        log = low > 0 and high / low > 50
+    # A value of 0 has no place on a log axis, and is not left out for that.
+    log = low > 0 and (high / low > 50 if log is None else log)
     order = _values(flat, y, among=rows)
     panels = min(columns, len(_values(flat, facet))) if facet else 1
     width = max((WIDTH - _label_width(order) - (panels - 1) * GAP) // panels, 140)

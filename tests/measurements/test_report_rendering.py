@@ -18,8 +18,8 @@ from rich.console import Console
 from sametask.measurements.integration.present import present as present_integration
 from sametask.measurements.longhaul.present import present as present_longhaul
 from sametask.measurements.metric import Chart, Mark, Metric, Row, Section, Table
+from sametask.measurements.report import charts, svg, write_reports
 from sametask.measurements.report import html as page
-from sametask.measurements.report import write_reports
 from sametask.measurements.report.inline import blocks, spans
 from sametask.measurements.report.palette import COLOURS, KNOWN, colour_of
 from sametask.measurements.report.terminal import summarise
@@ -396,6 +396,49 @@ def test_a_variant_keeps_its_colour_and_a_new_one_takes_a_free_shade() -> None:
     assert len({pair[0] for pair in COLOURS.values()}) == len(COLOURS), "a light colour names one CSS variable"
 
 
+def _data(chart: Chart | None) -> list[Row]:
+    assert chart
+    svg.draw(chart.spec, "c")
+    (values,) = chart.spec["datasets"].values()
+    return list(values)
+
+
+def test_charts_draw_what_is_there_and_nothing_else() -> None:
+    rows: list[Row] = [
+        {"variant": "rest", "x": 0.0, "y": 0, "many": [0.0, 500.0, None]},
+        {"variant": "mcp-http", "x": None, "y": 5, "many": []},
+    ]
+    assert [row["variant"] for row in _data(charts.bars(rows, "y", alt_text="bars"))] == ["rest", "mcp-http"]
+    assert len(_data(charts.bars(rows, "x", alt_text="bars"))) == 1
+    dots = charts.dots(rows, "many", alt_text="dots")
+    assert sorted(row["value"] for row in _data(dots) if "value" in row) == [0.0, 500.0], "0 is a value, None is not"
+    assert not any("line_x" in row for row in _data(charts.lines_with_ci(rows, "x", "y", alt_text="one point has no slope")))
+    assert charts.bars(rows, "absent", alt_text="") is None
+    assert charts.dots(rows, "absent", alt_text="") is None
+    assert charts.lines_with_ci(rows, "absent", "y", alt_text="") is None
+    assert charts.matrix(rows, "variant", verdict="absent", alt_text="") is None
+
+
+def test_a_fitted_line_has_the_slope_of_its_points() -> None:
+    rows: list[Row] = [{"variant": "rest", "d": delay, "t": 3 + 2.0 * delay, "t_ci": [1, 99]} for delay in (0, 10, 20, 40)]
+    data = _data(charts.lines_with_ci(rows, "d", "t", interval="t_ci", alt_text="a slope of two"))
+    ends = [(row["line_x"], row["line_y"]) for row in data if "line_x" in row]
+    assert ends == [(0, pytest.approx(3.0)), (40, pytest.approx(83.0))]
+    assert [row["label"] for row in data if "label" in row] == ["rest"]
+
+
+def test_a_drawing_reaches_for_no_address_and_has_its_own_ids() -> None:
+    spec = {"data": {"url": "http://127.0.0.1:9/x.csv"}, "mark": "point", "encoding": {"x": {"field": "a"}}}
+    with pytest.raises(svg.Undrawable):
+        svg.draw(spec, "c")
+    drawn = charts.bars([{"variant": "rest", "x": 1}], "x", alt_text="bars")
+    assert drawn
+    one, two = svg.draw(drawn.spec, "one"), svg.draw(drawn.spec, "two")
+    ids = [set(re.findall(r'id="([^"]+)"', text)) for text in (one, two)]
+    assert not ids[0] & ids[1]
+    assert f"var(--c-rest-1, {COLOURS['rest-1'][0]})" in one
+
+
 def test_inline_marks() -> None:
     assert spans("`a<b` **x *y*** [z](report.json)").startswith("<code>a&lt;b</code>")
     assert blocks("one\n\n- two\n- three") == "<p>one</p>\n<ul><li>two</li><li>three</li></ul>"
@@ -427,8 +470,9 @@ def test_a_real_browser_shows_the_page_without_a_complaint(folder: RunFolder, tm
     path = write_reports(folder, METRICS).html
     # Measured where the script of the page itself may not run: in a copy, by a script of this test.
     probe = (
-        "<script>addEventListener('load',()=>{const wide=document.documentElement.scrollWidth-document.documentElement.clientWidth;"
-        "document.body.dataset.overflow=wide;const svg=document.querySelector('figure svg [fill^=var]');"
+        "<script>addEventListener('load',()=>{const root=document.documentElement;"
+        "document.body.dataset.overflow=root.scrollWidth-root.clientWidth;"
+        "const svg=document.querySelector('figure svg [fill^=var]');"
         "document.body.dataset.paint=getComputedStyle(svg).fill})</script>"
     )
     dom, complaints = browse(f"{path.as_uri()}#dark", tmp_path / "profile")
