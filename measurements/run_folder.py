@@ -209,11 +209,13 @@ class RunFolder:
         """The block in which samples are appended; however it is left, run.json says so."""
         try:
             yield self
-        except (KeyboardInterrupt, asyncio.CancelledError):
-            self.finish("interrupted")
-            raise
         except BaseException as error:
-            self.finish("failed", f"{type(error).__name__}: {error}".strip().splitlines()[0])
+            # A task group wraps what happened inside it: the reader is told the first thing that did.
+            causes = [cause for cause in _leaves(error) if not isinstance(cause, KeyboardInterrupt | asyncio.CancelledError)]
+            if causes:
+                self.finish("failed", f"{type(causes[0]).__name__}: {causes[0]}".strip().splitlines()[0])
+            else:
+                self.finish("interrupted")
             raise
         else:
             self.finish("completed")
@@ -280,6 +282,13 @@ def json_ready(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return json_ready(value.tolist())
     raise TypeError(f"{type(value).__name__} has no place in a report: {value!r}")
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    return [leaf for inner in group.exceptions for leaf in _leaves(inner)]
 
 
 def _nth(name: str) -> int:

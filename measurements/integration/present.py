@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..metric import Chart, Row, Section, Table
+from ..report.palette import place
 from ..report.wording import counted, listed, number
 
 GUARANTEES = {
@@ -22,7 +23,7 @@ def present(rows: Sequence[Row]) -> Sequence[Section]:
     """One section per side (consumer, provider): sentences per guarantee, cost against the number of agents, every count."""
     sections: list[Section] = []
     for side in sorted({row["side"] for row in rows}):
-        mine = sorted((row for row in rows if row["side"] == side), key=lambda row: row["guarantee"])
+        mine = sorted((row for row in rows if row["side"] == side), key=lambda row: (row["guarantee"], place(row["variant"])))
         sections.append(Section(f"The {side}'s code", _text(mine, side), [_table(mine, side)], _charts(mine, side)))
     return sections
 

@@ -5,31 +5,51 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..metric import Chart, Mark, Row, Section, Table, Tone
+from ..report.palette import place
 from ..report.wording import counted, listed, number
 
-SCENARIOS = {"connection_cut": "the connection is cut", "server_killed": "the server is killed"}
+SCENARIOS = {
+    "no_fault": "nothing is broken",
+    "connection_cut": "the connection is cut",
+    "server_killed": "the server is killed",
+}
 HARMS = {
     "lost": "lost",
     "duplicated": "duplicated",
     "hung": "hung",
     "events_lost": "lost events",
     "events_duplicated": "duplicated events",
+    "events_reordered": "reordered events",
 }
 TRIAL_HARMS = ("lost", "duplicated", "hung")
 
 
 def present(rows: Sequence[Row]) -> Sequence[Section]:
-    """Outcomes per scenario and variant, then the times to know and to recover."""
-    outcomes = Section("What became of the task", _text(rows), [_outcomes(rows)], _matrix(rows))
-    times = [row for row in rows if row.get("time_to_know_ms") is not None or row.get("time_to_recover_ms") is not None]
-    if not times:
-        return [outcomes]
-    return [outcomes, Section("How long it took", _TIMES_TEXT, [_times(rows)], _dots(rows))]
+    """Outcomes per scenario and variant, then the events, then the times to know and to recover."""
+    scenarios = [name for name in SCENARIOS if any(row["scenario"] == name for row in rows)]
+    scenarios += [name for name in dict.fromkeys(row["scenario"] for row in rows) if name not in SCENARIOS]
+    rows = sorted(rows, key=lambda row: (scenarios.index(row["scenario"]), place(row["variant"])))
+    sections = [Section("What became of the task", _text(rows), [_outcomes(rows)], _matrix(rows))]
+    if any(row.get("events_expected") for row in rows):
+        sections.append(Section("What became of its events", _EVENTS_TEXT, [_events(rows)]))
+    if any(row.get(key) is not None for row in rows for key in ("time_to_know_ms", "time_to_recover_ms")):
+        sections.append(Section("How long it took", _TIMES_TEXT, [_times(rows)], _dots(rows)))
+    return sections
 
 
+_METHOD = (
+    "A long task runs, a fault strikes in the middle of it, and two ledgers are compared: what the agent really did, and what "
+    "the client was told. *Delivered*: the client has the right result and every step was done once. *Duplicated*: a step was done "
+    "twice. *Lost*: the client was told something that is not so. *Hung*: it was told nothing final by the deadline. *Failed "
+    "cleanly*: it was told of an error, and the work is indeed not done."
+)
+_EVENTS_TEXT = (
+    "Every step of the task tells an event. *Told live*: the client heard of it by itself, not only by what a later look at "
+    "the task holds. Sums over all trials."
+)
 _TIMES_TEXT = (
     "*Time to know*: from the fault until the client learned that something was wrong. *Time to recover*: from the fault until "
-    "the client had the result. Only trials that delivered are in it; each dot is one trial, the tick is the median."
+    "it had the result. A trial in which that moment never came has no time; each dot is one trial, the tick is the median."
 )
 
 
@@ -56,10 +76,7 @@ def _text(rows: Sequence[Row]) -> str:
         for scenario in dict.fromkeys(row["scenario"] for row in rows)
     ]
     trials = [row["trials"] for row in rows if row.get("trials")]
-    text = (
-        "In every trial a fault strikes in mid-task, and a ledger on the agent's side says what really happened.\n\n"
-        + "\n".join(lines)
-    )
+    text = _METHOD + "\n\n" + "\n".join(lines)
     if trials and (fewest := min(trials)) > 0:
         # The exact upper bound of a rate of which no case was seen in n trials: 1 - 0.05^(1/n).
         bound = 1 - 0.05 ** (1 / fewest)
@@ -109,18 +126,33 @@ def _outcomes(rows: Sequence[Row]) -> Table:
         ("lost", "Lost"),
         ("duplicated", "Duplicated"),
         ("hung", "Hung"),
-        ("events_lost", "Events lost"),
-        ("events_duplicated", "Events duplicated"),
         ("steps_rerun", "Steps run again"),
     ]
     marks: dict[tuple[int, str], Mark] = {}
     for index, row in enumerate(rows):
-        marks |= {(index, key): Mark("bad") for key in HARMS if row.get(key)}
+        # Why, in the client's words: the reasons that the trials of this row gave.
+        why = f"{row['variant']}: {'; '.join(row['reasons'][:3])}." if row.get("reasons") else ""
+        marks |= {(index, key): Mark("bad", why) for key in TRIAL_HARMS if row.get(key)}
         if row.get("failed_cleanly"):
-            marks[index, "failed_cleanly"] = Mark("warn")
+            marks[index, "failed_cleanly"] = Mark("warn", why)
         if _verdict(row) == "good":
             marks[index, "delivered"] = Mark("good")
     return Table(columns, _named(rows), "Outcome of every trial", marks)
+
+
+def _events(rows: Sequence[Row]) -> Table:
+    columns = [
+        ("scenario_name", "Fault"),
+        ("variant", "Variant"),
+        ("events_expected", "Expected"),
+        ("events_live", "Told live"),
+        ("events_lost", "Lost"),
+        ("events_duplicated", "Duplicated"),
+        ("events_reordered", "Reordered"),
+    ]
+    harms = [key for key in HARMS if key not in TRIAL_HARMS]
+    marks = {(index, key): Mark("bad") for index, row in enumerate(rows) for key in harms if row.get(key)}
+    return Table(columns, _named(rows), "Events over all trials", marks)
 
 
 def _times(rows: Sequence[Row]) -> Table:
@@ -168,7 +200,7 @@ def _dots(rows: Sequence[Row]) -> list[Chart]:
     found: list[Chart | None] = []
     for key, name in (("know", "know"), ("recover", "recover")):
         # The single times where the row has them, else the median alone.
-        series = [row | {"ms": row.get(f"times_to_{key}_ms") or row.get(f"time_to_{key}_ms")} for row in named]
+        series = [row | {"ms": row.get(f"time_to_{key}_ms_all") or row.get(f"time_to_{key}_ms")} for row in named]
         found.append(
             charts.dots(
                 series,

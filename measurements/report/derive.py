@@ -36,7 +36,7 @@ def derive(run: Run, recorded: Recorded, metrics: Mapping[str, Metric]) -> dict[
     for name, metric in metrics.items():
         if name in report:
             raise ValueError(f"a metric cannot be called {name!r}: report.json has that key already")
-        mine = [_sealed(sample) for sample in samples if sample.metric == name and sample.status != "harness_error"]
+        mine = [_sealed(sample) for sample in samples if sample.metric == name]
         report[name] = metric.derive(mine) if mine else []
     return json_ready(report)
 

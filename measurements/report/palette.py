@@ -39,6 +39,7 @@ COLOURS: Mapping[str, tuple[str, str]] = {
 """Name: (light, dark)."""
 
 KNOWN = {
+    "inproc": "inproc-1",
     "rest": "rest-1",
     "rest-openapi": "rest-2",
     "mcp-http": "mcp-1",
@@ -48,11 +49,15 @@ KNOWN = {
     "a2a-jsonrpc": "a2a-2",
     "a2a-http": "a2a-3",
     "grpc": "grpc-1",
-    "inproc": "inproc-1",
 }
-"""The shades of the bundled variants, the same in every report; another variant takes a free shade of its family."""
+"""The shades of the bundled variants, the same in every report, and their order; another variant takes a free shade of its family."""
 
 FAMILIES = ("rest", "mcp", "a2a", "grpc", "inproc")
+
+
+def place(variant: str) -> tuple[int, str]:
+    """Sorts variants the same way in every report: the bundled ones as in `KNOWN`, others behind them by name."""
+    return (list(KNOWN).index(variant) if variant in KNOWN else len(KNOWN), variant)
 
 
 def family(variant: str) -> str:

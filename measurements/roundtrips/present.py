@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..metric import Chart, Mark, Row, Section, Table
+from ..report.palette import place
 from ..report.wording import interval, listed, number
 
 FLOWS = {
@@ -23,12 +24,19 @@ def present(rows: Sequence[Row]) -> Sequence[Section]:
     """The counted turns beside the fitted slope, then bytes and fingerprints; flows in the order of `FLOWS`."""
     flows = [*(flow for flow in FLOWS if any(row["flow"] == flow for row in rows))]
     flows += [flow for flow in dict.fromkeys(row["flow"] for row in rows) if flow not in FLOWS]
-    variants = list(dict.fromkeys(row["variant"] for row in rows))
-    ordered = sorted(rows, key=lambda row: (flows.index(row["flow"]), variants.index(row["variant"])))
+    ordered = sorted(map(_whole, rows), key=lambda row: (flows.index(row["flow"]), place(row["variant"])))
     sections = [Section("Round trips per flow", _text(ordered, flows), [_counts(ordered)], _charts(ordered))]
     if any(row.get("fingerprint") for row in rows):
         sections.append(Section("What was seen on the wire", _WIRE_TEXT, [_wire(ordered)]))
     return sections
+
+
+COUNTS = ("turns_on_wire", "connections", "requests", "bytes_up", "bytes_down")
+
+
+def _whole(row: Row) -> Row:
+    """A median of counts that is a whole number reads as one: 2, not 2.00."""
+    return row | {key: int(row[key]) for key in COUNTS if isinstance(row.get(key), float) and row[key].is_integer()}
 
 
 _WIRE_TEXT = (
@@ -117,6 +125,8 @@ def _counts(rows: Sequence[Row]) -> Table:
         ("requests", "Requests"),
         ("bytes_up", "Bytes up"),
         ("bytes_down", "Bytes down"),
+        *([("elapsed_ms", "Time, no delay")] if any(row.get("elapsed_ms") is not None for row in rows) else []),
+        *([("failed", "Failed")] if any(row.get("failed") for row in rows) else []),
         ("trials", "Trials"),
     ]
     note = f"Turns and slope differ by more than {TOLERANCE}: one of the two methods sees something that the other does not."
@@ -126,6 +136,11 @@ def _counts(rows: Sequence[Row]) -> Table:
         if row.get("flagged")
         for key in ("turns_on_wire", "slope_round_trips")
     }
+    for index, row in enumerate(rows):
+        if why := row.get("slope_not_testable"):
+            marks |= {(index, key): Mark("quiet", f"{why}.") for key in ("slope_round_trips", "slope_ci")}
+        if row.get("failed"):
+            marks[index, "failed"] = Mark("warn")
     named = [row | {"flow_name": FLOW_NAMES.get(row["flow"], row["flow"])} for row in rows]
     return Table(columns, named, "Round trips, requests and bytes of each flow", marks)
 

@@ -131,6 +131,8 @@ with folder.recording():
         (None, "completed", None),
         (KeyboardInterrupt(), "interrupted", None),
         (asyncio.CancelledError(), "interrupted", None),
+        (BaseExceptionGroup("group", [asyncio.CancelledError(), KeyboardInterrupt()]), "interrupted", None),
+        (ExceptionGroup("group", [ExceptionGroup("inner", [OSError("gone")])]), "failed", "OSError: gone"),
         (OSError("the disk\nis gone"), "failed", "OSError: the disk"),
     ],
 )
