@@ -45,10 +45,12 @@ Act = Callable[[Clock], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Flow:
-    """`prepare(station)` yields the act that is timed and counted; what it does before and after the yield is neither."""
+    """`prepare(station, warm)` yields the act that is timed and counted; what it does before and after the yield is neither.
+    `warm` is a client that has been connected for a while.
+    """
 
     name: str
-    prepare: Callable[[Station], AbstractAsyncContextManager[Act]]
+    prepare: Callable[[Station, AgentClient], AbstractAsyncContextManager[Act]]
 
 
 class FlowFailed(Exception):
@@ -56,7 +58,7 @@ class FlowFailed(Exception):
 
 
 @asynccontextmanager
-async def _cold(station: Station) -> AsyncGenerator[Act]:
+async def _cold(station: Station, warm: AgentClient) -> AsyncGenerator[Act]:
     opened: list[Any] = []
 
     async def act(clock: Clock) -> None:
@@ -75,83 +77,78 @@ async def _cold(station: Station) -> AsyncGenerator[Act]:
 
 
 @asynccontextmanager
-async def _warm_client(station: Station) -> AsyncGenerator[AgentClient]:
-    async with station.open() as client:
-        await client.discover()
+async def _warm(station: Station, client: AgentClient) -> AsyncGenerator[Act]:
+    await warm_up(client)
+
+    async def act(clock: Clock) -> None:
         await client.call(AGENT, *QUICK)
-        yield client
+
+    yield act
 
 
 @asynccontextmanager
-async def _warm(station: Station) -> AsyncGenerator[Act]:
-    async with _warm_client(station) as client:
+async def _stream(station: Station, client: AgentClient) -> AsyncGenerator[Act]:
+    await warm_up(client)
 
-        async def act(clock: Clock) -> None:
-            await client.call(AGENT, *QUICK)
+    async def act(clock: Clock) -> None:
+        last = None
+        async for event in client.stream(AGENT, *STREAMED):
+            last = event
+        if last is None or last.state is not TaskState.COMPLETED:
+            raise FlowFailed(f"the stream ended with {last and last.state}, not completed")
 
-        yield act
-
-
-@asynccontextmanager
-async def _stream(station: Station) -> AsyncGenerator[Act]:
-    async with _warm_client(station) as client:
-
-        async def act(clock: Clock) -> None:
-            last = None
-            async for event in client.stream(AGENT, *STREAMED):
-                last = event
-            if last is None or last.state is not TaskState.COMPLETED:
-                raise FlowFailed(f"the stream ended with {last and last.state}, not completed")
-
-        yield act
+    yield act
 
 
 @asynccontextmanager
-async def _submit_wait(station: Station) -> AsyncGenerator[Act]:
-    async with _warm_client(station) as client:
+async def _submit_wait(station: Station, client: AgentClient) -> AsyncGenerator[Act]:
+    await warm_up(client)
 
-        async def act(clock: Clock) -> None:
-            task = await client.submit(AGENT, *SHORT)
-            async with clock.paused():
-                await station.ended(task.id)
-            _expect((await client.wait(task.id)).state, TaskState.COMPLETED)
+    async def act(clock: Clock) -> None:
+        task = await client.submit(AGENT, *SHORT)
+        async with clock.paused():
+            await station.ended(task.id)
+        _expect((await client.wait(task.id)).state, TaskState.COMPLETED)
 
-        yield act
-
-
-@asynccontextmanager
-async def _cancel(station: Station) -> AsyncGenerator[Act]:
-    async with _waiting(station) as (client, task_id):
-
-        async def act(clock: Clock) -> None:
-            await client.cancel(task_id)
-
-        yield act
-        _expect((await client.get(task_id)).state, TaskState.CANCELED)
+    yield act
 
 
 @asynccontextmanager
-async def _answer(station: Station) -> AsyncGenerator[Act]:
-    async with _waiting(station) as (client, task_id):
-        question = (await client.get(task_id)).question
-        if question is None:
-            raise FlowFailed("the task waits, and its question is not told")
+async def _cancel(station: Station, client: AgentClient) -> AsyncGenerator[Act]:
+    task_id = await _waiting(client)
 
-        async def act(clock: Clock) -> None:
-            await client.answer(task_id, question.request_id, {"choice": "evict"})
-            async with clock.paused():
-                await station.ended(task_id)
-            _expect((await client.wait(task_id)).state, TaskState.COMPLETED)
+    async def act(clock: Clock) -> None:
+        await client.cancel(task_id)
 
-        yield act
+    yield act
+    _expect((await client.get(task_id)).state, TaskState.CANCELED)
 
 
 @asynccontextmanager
-async def _waiting(station: Station) -> AsyncGenerator[tuple[AgentClient, str]]:
-    async with _warm_client(station) as client:
-        task = await client.wait((await client.submit(AGENT, *ASKING)).id)
-        _expect(task.state, TaskState.INPUT_REQUIRED)
-        yield client, task.id
+async def _answer(station: Station, client: AgentClient) -> AsyncGenerator[Act]:
+    task_id = await _waiting(client)
+    question = (await client.get(task_id)).question
+    if question is None:
+        raise FlowFailed("the task waits, and its question is not told")
+
+    async def act(clock: Clock) -> None:
+        await client.answer(task_id, question.request_id, {"choice": "evict"})
+        async with clock.paused():
+            await station.ended(task_id)
+        _expect((await client.wait(task_id)).state, TaskState.COMPLETED)
+
+    yield act
+
+
+async def warm_up(client: AgentClient) -> None:
+    """One call, so that an idle connection that either side has closed is open again."""
+    await client.call(AGENT, *QUICK)
+
+
+async def _waiting(client: AgentClient) -> str:
+    task = await client.wait((await client.submit(AGENT, *ASKING)).id)
+    _expect(task.state, TaskState.INPUT_REQUIRED)
+    return task.id
 
 
 def _expect(state: TaskState, wanted: TaskState) -> None:

@@ -20,6 +20,7 @@ from .recording import Recording
 from .tap import Tap
 
 _EXIT_S = 2.0
+_CHUNK_BYTES = 1 << 18
 
 
 class StdioTap(Tap):
@@ -48,6 +49,7 @@ class StdioTap(Tap):
         super().__init__(faults=faults, delay_ms=delay_ms, recording=recording, name=name)
         self.server_command = tuple(server_command)
         self.servers: list[asyncio.subprocess.Process] = []
+        self._joints: list[asyncio.Task[None]] = []
         self._env = env
         self._cwd = cwd
         self._stderr = stderr
@@ -77,27 +79,46 @@ class StdioTap(Tap):
             with anyio.CancelScope(shield=True):
                 for server in self.servers:
                     await _end(server)
+                if self._joints:
+                    await asyncio.wait(self._joints)
 
     async def _dial(self) -> socket.socket:
-        ours, theirs = socket.socketpair()
-        try:
-            server = await asyncio.create_subprocess_exec(
-                *self.server_command,
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                stderr=self._stderr,
-                env=self._env,
-                cwd=self._cwd,
-                start_new_session=True,
-            )
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
+        server = await asyncio.create_subprocess_exec(
+            *self.server_command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=self._stderr,
+            env=self._env,
+            cwd=self._cwd,
+            start_new_session=True,
+        )
         self.servers.append(server)
+        ours, theirs = socket.socketpair()
         ours.setblocking(False)
+        # The server is given real pipes, as a host gives it, and not the one socket that the relay wants: a server that
+        # watches its stdout for the reader's leaving would take its own next request for it.
+        self._joints.append(asyncio.create_task(_join(server, theirs)))
         return ours
+
+
+async def _join(server: asyncio.subprocess.Process, sock: socket.socket) -> None:
+    assert server.stdin is not None
+    assert server.stdout is not None
+    reader, writer = await asyncio.open_connection(sock=sock)
+    async with anyio.create_task_group() as group:
+        group.start_soon(_pump, reader, server.stdin)
+        group.start_soon(_pump, server.stdout, writer)
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while data := await source.read(_CHUNK_BYTES):
+            sink.write(data)
+            await sink.drain()
+    # Awaited by nobody else: what could not be written any more has no reader.
+    sink.close()
+    with contextlib.suppress(ConnectionError):
+        await sink.wait_closed()
 
 
 def _signal(server: asyncio.subprocess.Process, number: signal.Signals) -> None:
