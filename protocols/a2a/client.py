@@ -16,7 +16,6 @@ from a2a.types import (
     CancelTaskRequest,
     GetTaskRequest,
     Message,
-    Part,
     Role,
     SendMessageConfiguration,
     SendMessageRequest,
@@ -27,12 +26,12 @@ from a2a.utils.constants import TransportProtocol
 
 from ...agents.errors import Conflict, ConnectionLost, InvalidInput, SametaskError, Unavailable, UnknownTask
 from ...agents.events import Event, Snapshot, Task, TaskState
-from ..client import AgentInfo, ClientSettings
+from ..client import AgentInfo, ClientSettings, outcome
 from ..errors import from_peer
 from ..grpc_listening import channel
 from . import reading
 from .card import IDEMPOTENCY_KEY, REQUEST_KEY, agents_of
-from .json_values import to_struct, to_value
+from .json_values import fill, to_struct
 from .lost import our_errors
 from .transport import client_on
 
@@ -55,19 +54,17 @@ class A2AClient:
         task = reading.read_task(response.task)
         if not task.state.terminal:
             task = await self.wait(task.id)
-        if task.error is not None:
-            raise SametaskError.from_json(task.error.model_dump())
-        return task.result
+        return outcome(task)
 
     async def submit(self, agent: str, skill: str, request: Mapping[str, Any], *, key: str | None = None) -> Task:
-        response = await self._send(_ask(agent, skill, request, key), return_immediately=True)
+        response = await self._send(_ask(agent, skill, request, key, return_immediately=True))
         return reading.read_task(_long(response, skill).task)
 
     async def stream(
         self, agent: str, skill: str, request: Mapping[str, Any], *, key: str | None = None
     ) -> AsyncIterator[Event]:
-        message = SendMessageRequest(message=_ask(agent, skill, request, key), configuration=_brief())
-        async with aclosing(self._follow(self.streaming.send_message(message), skill)) as events:
+        asked = _ask(agent, skill, request, key)
+        async with aclosing(self._follow(self.streaming.send_message(asked), skill)) as events:
             async for event in events:
                 yield event
 
@@ -106,15 +103,13 @@ class A2AClient:
         return task
 
     async def answer(self, task_id: str, request_id: str, value: Any) -> None:
-        message = _message(_named(task_id), {REQUEST_KEY: request_id}, to_value(value, field="answer"))
-        await self._send(message, return_immediately=True)
+        await self._send(_request(_named(task_id), {REQUEST_KEY: request_id}, value, "answer", return_immediately=True))
 
     async def cancel(self, task_id: str) -> None:
         with our_errors():
             await self.unary.cancel_task(CancelTaskRequest(id=_named(task_id)), context=self._bounded)
 
-    async def _send(self, message: Message, return_immediately: bool = False) -> StreamResponse:
-        request = SendMessageRequest(message=message, configuration=_brief(return_immediately))
+    async def _send(self, request: SendMessageRequest) -> StreamResponse:
         with our_errors():
             async for response in self.unary.send_message(request, context=self._bounded):
                 return response
@@ -192,25 +187,27 @@ def _is_1_0(interface: Any) -> bool:
     return interface.protocol_version.split(".")[:2] == ["1", "0"]
 
 
-def _ask(agent: str, skill: str, request: Mapping[str, Any], key: str | None = None) -> Message:
-    """A message in the first form that the card's extension declares."""
-    data = to_value({"skill": f"{agent}.{skill}", "input": dict(request)}, field="")
-    return _message("", {} if key is None else {IDEMPOTENCY_KEY: key}, data)
+def _ask(
+    agent: str, skill: str, request: Mapping[str, Any], key: str | None = None, *, return_immediately: bool = False
+) -> SendMessageRequest:
+    """A request for a skill, in the first form that the card's extension declares."""
+    data = {"skill": f"{agent}.{skill}", "input": dict(request)}
+    return _request("", {} if key is None else {IDEMPOTENCY_KEY: key}, data, "", return_immediately)
 
 
-def _message(task_id: str, metadata: Mapping[str, str], data: Any) -> Message:
-    return Message(
-        message_id=uuid.uuid4().hex,
-        task_id=task_id,
-        role=Role.ROLE_USER,
-        parts=[Part(data=data)],
-        metadata=to_struct(metadata) if metadata else None,
+def _request(task_id: str, metadata: Mapping[str, str], data: Any, field: str, return_immediately: bool) -> SendMessageRequest:
+    # No history in the answer: what was said is known here.
+    request = SendMessageRequest(
+        message=Message(
+            message_id=uuid.uuid4().hex,
+            task_id=task_id,
+            role=Role.ROLE_USER,
+            metadata=to_struct(metadata) if metadata else None,
+        ),
+        configuration=SendMessageConfiguration(return_immediately=return_immediately, history_length=0),
     )
-
-
-def _brief(return_immediately: bool = False) -> SendMessageConfiguration:
-    """No history in the answer: what was said is known here."""
-    return SendMessageConfiguration(return_immediately=return_immediately, history_length=0)
+    fill(request.message.parts.add().data, data, field=field)
+    return request
 
 
 def _long(response: StreamResponse, skill: str) -> StreamResponse:

@@ -156,7 +156,8 @@ class TaskHandler(RequestHandler):
         again, the first answer stands.
         """
         task = await self._get(message.task_id, tenant)
-        conversation = self.conversations.begin(task.id, "")
+        # A task of an earlier process: its context is known to the client alone.
+        conversation = self.conversations.begin(task.id, message.context_id)
         if message.context_id not in ("", conversation.context_id):
             raise InvalidInput("contextId", message.context_id, f"accepted: {conversation.context_id!r}, the task's own")
         request_id = requests.answered_request(message)

@@ -21,7 +21,7 @@ from a2a.types import (
 
 from ...agents import events as ours
 from .card import PROGRESS_KEY, SKILL_KEY
-from .json_values import to_struct, to_value
+from .json_values import fill, to_struct
 
 RESULT_ID = "sametask/result"
 """The artifact that holds a completed task's result: a stock client sees it, ours makes it `Task.result` again."""
@@ -91,7 +91,9 @@ def to_updates(task_id: str, context_id: str, event: ours.Event) -> Iterator[Upd
 
 def result_message(result: Any, context_id: str) -> Message:
     """A quick skill's answer."""
-    return _message("", context_id, [_data_part(result)])
+    message = _message("", context_id)
+    _add_data(message, result)
+    return message
 
 
 def question_message(task_id: str, context_id: str, question: ours.OpenQuestion) -> Message:
@@ -108,7 +110,7 @@ def _status(state: ours.TaskState, at: float, said: Message | None) -> TaskStatu
     return status
 
 
-def _message(task_id: str, context_id: str, parts: Iterable[Part]) -> Message:
+def _message(task_id: str, context_id: str, parts: Iterable[Part] = ()) -> Message:
     return Message(message_id=uuid.uuid4().hex, task_id=task_id, context_id=context_id, role=Role.ROLE_AGENT, parts=parts)
 
 
@@ -129,15 +131,23 @@ def _error_message(task_id: str, context_id: str, error: ours.ErrorInfo) -> Mess
 
 
 def _result(result: Any) -> Artifact:
-    return Artifact(artifact_id=RESULT_ID, name="result", parts=[_data_part(result)])
+    artifact = Artifact(artifact_id=RESULT_ID, name="result")
+    _add_data(artifact, result)
+    return artifact
 
 
 def _artifact(artifact: ours.Artifact) -> Artifact:
     return Artifact(artifact_id=artifact.name, name=artifact.name, parts=[_part(part) for part in artifact.parts])
 
 
+def _add_data(to: Message | Artifact, data: Any) -> None:
+    fill(to.parts.add().data, data, field="data", exact=False)
+
+
 def _data_part(data: Any) -> Part:
-    return Part(data=to_value(data, field="data", exact=False))
+    part = Part()
+    fill(part.data, data, field="data", exact=False)
+    return part
 
 
 def _part(part: ours.TextPart | ours.DataPart | ours.FilePart) -> Part:

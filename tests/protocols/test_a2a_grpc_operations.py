@@ -381,6 +381,13 @@ async def test_a_question_is_answered_by_a_follow_up_with_the_task_id_alone(desk
     assert done.history[1].parts[0].text == "Which colour?"
 
 
+async def test_a_question_is_answered_through_another_server_of_the_same_tasks(desk: Desk):
+    asking = await task_of(desk.unary, ask("desk.paint", context_id="house"))
+    async with serve(desk.engine, Bind()) as other, await create_client(other.url, settings(False)) as client:
+        done = await task_of(client, reply(asking.id, Part(text="red"), context_id="house"))
+    assert (state_name(done), done.context_id) == ("COMPLETED", "house")
+
+
 async def test_a_stream_ends_at_a_question_and_a_follow_up_stream_goes_on(desk: Desk):
     responses = [r async for r in desk.streaming.send_message(ask("desk.seat"))]
     assert responses[-1].status_update.status.state == TaskState.TASK_STATE_INPUT_REQUIRED
