@@ -7,6 +7,7 @@ import functools
 import json
 import socket
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import grpc
 import grpc.aio
 import httpx
 import pytest
+import pytest_asyncio
 from a2a.client import Client, ClientCallContext, ClientConfig, create_client
 from a2a.types import (
     CancelTaskRequest,
@@ -45,7 +47,7 @@ from sametask.agents.runtime import open_engine
 from sametask.protocols.a2a.server import serve
 from sametask.protocols.variants import Bind, Endpoint
 
-pytestmark = pytest.mark.usefixtures("within_time")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("within_time")]
 
 
 class Name(BaseModel):
@@ -130,7 +132,7 @@ class Desk:
     stub: Any
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def within_time() -> AsyncGenerator[None]:
     """A server that hangs fails its test, and not the whole run."""
     current = asyncio.current_task()
@@ -146,14 +148,28 @@ def settings(streaming: bool) -> ClientConfig:
     )
 
 
-@pytest.fixture
-async def desk() -> AsyncGenerator[Desk]:
+@asynccontextmanager
+async def opened() -> AsyncGenerator[Desk]:
     gate = asyncio.Event()
     async with open_engine("sqlite:///:memory:", agents(gate)) as engine, serve(engine, Bind()) as endpoint:
         unary = await create_client(endpoint.url, settings(False))
         streaming = await create_client(endpoint.url, settings(True))
         async with unary, streaming, grpc.aio.insecure_channel(endpoint.listeners["grpc"]) as channel:
             yield Desk(engine, endpoint, gate, unary, streaming, a2a_pb2_grpc.A2AServiceStub(channel))
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def desk() -> AsyncGenerator[Desk]:
+    """A server for one test."""
+    async with opened() as desk:
+        yield desk
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def open_desk() -> AsyncGenerator[Desk]:
+    """A server for all tests that do not care what tasks there are."""
+    async with opened() as desk:
+        yield desk
 
 
 def value(data: Any) -> Value:
@@ -208,23 +224,23 @@ def state_name(task: a2a_pb2.Task) -> str:
     return TaskState.Name(task.status.state).removeprefix("TASK_STATE_")
 
 
-async def test_the_root_card_lists_every_skill_of_every_agent(desk: Desk):
+async def test_the_root_card_lists_every_skill_of_every_agent(open_desk: Desk):
     async with httpx.AsyncClient() as http:
-        response = await http.get(f"{desk.endpoint.url}/.well-known/agent-card.json")
+        response = await http.get(f"{open_desk.endpoint.url}/.well-known/agent-card.json")
         again = await http.get(response.url, headers={"If-None-Match": f'"x", {response.headers["etag"]}'})
     card = response.json()
     assert [skill["id"] for skill in card["skills"]] == [
         "desk.greet", "desk.tour", "desk.paint", "desk.seat", "desk.stumble", "other.idle",
     ]  # fmt: skip
     assert card["supportedInterfaces"] == [
-        {"url": desk.endpoint.listeners["grpc"], "protocolBinding": "GRPC", "protocolVersion": "1.0"}
+        {"url": open_desk.endpoint.listeners["grpc"], "protocolBinding": "GRPC", "protocolVersion": "1.0"}
     ]
     assert card["capabilities"]["streaming"] is True
     assert (again.status_code, again.content) == (304, b"")
 
 
-async def test_the_extension_carries_full_schemas(desk: Desk):
-    card = desk.unary._card  # type: ignore[attr-defined]
+async def test_the_extension_carries_full_schemas(open_desk: Desk):
+    card = open_desk.unary._card  # type: ignore[attr-defined]
     (extension,) = card.capabilities.extensions
     described = MessageToDict(extension.params)["agents"]
     greet = described[0]["skills"][0]
@@ -272,18 +288,19 @@ async def test_the_card_tells_the_address_it_is_told_to():
     ids=["qualified", "unique name", "tenant", "metadata and data", "metadata and text"],
 )
 @pytest.mark.parametrize("streaming", [False, True])
-async def test_a_quick_skill_answers_with_a_message_and_stores_nothing(desk: Desk, request_, streaming):
-    responses = [r async for r in (desk.streaming if streaming else desk.unary).send_message(request_)]
+async def test_a_quick_skill_answers_with_a_message_and_stores_nothing(open_desk: Desk, request_, streaming):
+    stored = await open_desk.engine.list()
+    responses = [r async for r in (open_desk.streaming if streaming else open_desk.unary).send_message(request_)]
     (answer,) = [response.message for response in responses]
     assert data_of(answer.parts) == {"text": "hello Ada", "length": 3}
     assert (answer.role, answer.task_id) == (Role.ROLE_AGENT, "")
     assert answer.message_id
     assert answer.context_id
-    assert await desk.engine.list() == []
+    assert await open_desk.engine.list() == stored
 
 
-async def test_a_message_without_a_skill_reaches_the_only_skill_of_its_tenant(desk: Desk):
-    task = await task_of(desk.unary, SendMessageRequest(tenant="other", message=message(Part(data=value({"count": 4})))))
+async def test_a_message_without_a_skill_reaches_the_only_skill_of_its_tenant(open_desk: Desk):
+    task = await task_of(open_desk.unary, SendMessageRequest(tenant="other", message=message(Part(data=value({"count": 4})))))
     assert data_of(task.artifacts[0].parts) == {"text": "idle", "length": 4}
 
 
@@ -343,10 +360,10 @@ async def test_a_subscription_begins_with_the_task_as_it_stands(desk: Desk):
     assert responses[-1].status_update.status.state == TaskState.TASK_STATE_COMPLETED
 
 
-async def test_a_task_that_has_ended_cannot_be_subscribed_to(desk: Desk):
-    task = await task_of(desk.unary, ask("other.idle"))
+async def test_a_task_that_has_ended_cannot_be_subscribed_to(open_desk: Desk):
+    task = await task_of(open_desk.unary, ask("other.idle"))
     with pytest.raises(a2a_errors.UnsupportedOperationError, match="already completed"):
-        [_ async for _ in desk.streaming.subscribe(SubscribeToTaskRequest(id=task.id))]
+        [_ async for _ in open_desk.streaming.subscribe(SubscribeToTaskRequest(id=task.id))]
 
 
 async def test_leaving_a_stream_leaves_the_task(desk: Desk):
@@ -359,58 +376,57 @@ async def test_leaving_a_stream_leaves_the_task(desk: Desk):
     assert states[-1] == "completed"
 
 
-async def test_a_deadline_ends_the_waiting_and_not_the_task(desk: Desk):
-    responses = [r async for r in desk.unary.send_message(ask("desk.tour"), context=ClientCallContext(timeout=1.0))]
+async def test_a_deadline_ends_the_waiting_and_not_the_task(open_desk: Desk):
+    responses = [r async for r in open_desk.unary.send_message(ask("desk.tour"), context=ClientCallContext(timeout=1.0))]
     task = responses[0].task
     assert state_name(task) == "WORKING"
-    desk.gate.set()
-    states = [event.state async for event in desk.engine.events(task.id)]
-    assert states[-1] == "completed"
+    open_desk.gate.set()
+    assert [event.final async for event in open_desk.engine.events(task.id)][-1]
 
 
 @pytest.mark.parametrize("part", [Part(text="red"), Part(data=value({"colour": "red"}))], ids=["text", "data"])
-async def test_a_question_is_answered_by_a_follow_up_with_the_task_id_alone(desk: Desk, part):
-    asking = await task_of(desk.unary, ask("desk.paint", context_id="house"))
+async def test_a_question_is_answered_by_a_follow_up_with_the_task_id_alone(open_desk: Desk, part):
+    asking = await task_of(open_desk.unary, ask("desk.paint", context_id="house"))
     assert state_name(asking) == "INPUT_REQUIRED"
     assert asking.status.message.parts[0].text == "Which colour?"
     assert data_of(asking.status.message.parts)["answer_schema"] == Colour.model_json_schema()
-    done = await task_of(desk.unary, reply(asking.id, part))
+    done = await task_of(open_desk.unary, reply(asking.id, part))
     assert (done.id, done.context_id, state_name(done)) == (asking.id, "house", "COMPLETED")
     assert data_of(done.artifacts[0].parts) == {"text": "red", "length": 3}
     assert [m.role for m in done.history] == [Role.ROLE_USER, Role.ROLE_AGENT, Role.ROLE_USER]
     assert done.history[1].parts[0].text == "Which colour?"
 
 
-async def test_a_question_is_answered_through_another_server_of_the_same_tasks(desk: Desk):
-    asking = await task_of(desk.unary, ask("desk.paint", context_id="house"))
-    async with serve(desk.engine, Bind()) as other, await create_client(other.url, settings(False)) as client:
+async def test_a_question_is_answered_through_another_server_of_the_same_tasks(open_desk: Desk):
+    asking = await task_of(open_desk.unary, ask("desk.paint", context_id="house"))
+    async with serve(open_desk.engine, Bind()) as other, await create_client(other.url, settings(False)) as client:
         done = await task_of(client, reply(asking.id, Part(text="red"), context_id="house"))
     assert (state_name(done), done.context_id) == ("COMPLETED", "house")
 
 
-async def test_a_stream_ends_at_a_question_and_a_follow_up_stream_goes_on(desk: Desk):
-    responses = [r async for r in desk.streaming.send_message(ask("desk.seat"))]
+async def test_a_stream_ends_at_a_question_and_a_follow_up_stream_goes_on(open_desk: Desk):
+    responses = [r async for r in open_desk.streaming.send_message(ask("desk.seat"))]
     assert responses[-1].status_update.status.state == TaskState.TASK_STATE_INPUT_REQUIRED
     task_id = responses[0].task.id
-    more = [r async for r in desk.streaming.send_message(reply(task_id, Part(data=value({"row": 3}))))]
+    more = [r async for r in open_desk.streaming.send_message(reply(task_id, Part(data=value({"row": 3}))))]
     assert more[-1].status_update.status.message.parts[0].text == "And then?"
-    rest = [r async for r in desk.streaming.send_message(reply(task_id, Part(data=value({"row": 4, "window": True}))))]
+    rest = [r async for r in open_desk.streaming.send_message(reply(task_id, Part(data=value({"row": 4, "window": True}))))]
     assert rest[-1].status_update.status.state == TaskState.TASK_STATE_COMPLETED
     assert data_of(rest[-2].artifact_update.artifact.parts) == {"text": "3 4", "length": 7}
 
 
-async def test_a_bad_answer_is_refused_and_the_question_stays(desk: Desk):
-    asking = await task_of(desk.unary, ask("desk.seat"))
+async def test_a_bad_answer_is_refused_and_the_question_stays(open_desk: Desk):
+    asking = await task_of(open_desk.unary, ask("desk.seat"))
     for part, said in (
         (Part(data=value({"row": 31})), "row: 31 is not accepted; a number of at most 30 is accepted"),
         (Part(data=value({})), "row: None is not accepted; field required"),
         (Part(text="row three"), r"answer: 'row three' is not accepted; accepted: a data part .* row, window"),
     ):
         with pytest.raises(a2a_errors.InvalidParamsError, match=said):
-            await sent(desk.unary, reply(asking.id, part))
+            await sent(open_desk.unary, reply(asking.id, part))
     with pytest.raises(a2a_errors.InvalidParamsError, match="contextId: 'elsewhere' is not accepted"):
-        await sent(desk.unary, reply(asking.id, Part(data=value({"row": 3})), context_id="elsewhere"))
-    assert state_name(await desk.unary.get_task(GetTaskRequest(id=asking.id))) == "INPUT_REQUIRED"
+        await sent(open_desk.unary, reply(asking.id, Part(data=value({"row": 3})), context_id="elsewhere"))
+    assert state_name(await open_desk.unary.get_task(GetTaskRequest(id=asking.id))) == "INPUT_REQUIRED"
 
 
 async def test_a_message_to_a_task_that_works_or_has_ended_is_refused(desk: Desk):
@@ -434,23 +450,23 @@ async def test_a_task_is_canceled_once_and_for_all(desk: Desk):
     assert state_name(await desk.unary.get_task(GetTaskRequest(id=begun.id))) == "CANCELED"
 
 
-async def test_a_terminal_state_never_changes(desk: Desk):
-    ended = await task_of(desk.unary, ask("other.idle"))
-    seen = await desk.unary.get_task(GetTaskRequest(id=ended.id))
+async def test_a_terminal_state_never_changes(open_desk: Desk):
+    ended = await task_of(open_desk.unary, ask("other.idle"))
+    seen = await open_desk.unary.get_task(GetTaskRequest(id=ended.id))
     with pytest.raises(a2a_errors.TaskNotCancelableError, match="already completed"):
-        await desk.unary.cancel_task(CancelTaskRequest(id=ended.id))
+        await open_desk.unary.cancel_task(CancelTaskRequest(id=ended.id))
     for part in (Part(text="more"), Part(data=value({"skill": "other.idle", "input": {}}))):
         with pytest.raises(a2a_errors.UnsupportedOperationError):
-            await sent(desk.unary, reply(ended.id, part))
-    assert await desk.unary.get_task(GetTaskRequest(id=ended.id)) == seen == ended
+            await sent(open_desk.unary, reply(ended.id, part))
+    assert await open_desk.unary.get_task(GetTaskRequest(id=ended.id)) == seen == ended
 
 
 @pytest.mark.parametrize(
     ("count", "state", "code", "said"),
     [(1, "FAILED", "skill_failed", "LookupError: lost the way"), (0, "REJECTED", "rejected", "nothing was ordered")],
 )
-async def test_a_task_that_ends_badly_says_why_in_its_status(desk: Desk, count, state, code, said):
-    task = await task_of(desk.unary, ask("desk.stumble", {"count": count}))
+async def test_a_task_that_ends_badly_says_why_in_its_status(open_desk: Desk, count, state, code, said):
+    task = await task_of(open_desk.unary, ask("desk.stumble", {"count": count}))
     assert (state_name(task), task.status.message.parts[0].text) == (state, said)
     assert data_of(task.status.message.parts)["code"] == code
     assert list(task.artifacts) == []
@@ -491,10 +507,10 @@ def reasons(error: grpc.aio.AioRpcError) -> dict[str, error_details_pb2.ErrorInf
 
 
 @pytest.mark.parametrize("name", UNARY_ERRORS)
-async def test_an_error_has_its_status_a2as_reason_and_ours(desk: Desk, name):
+async def test_an_error_has_its_status_a2as_reason_and_ours(open_desk: Desk, name):
     request, method, status, theirs, ours = UNARY_ERRORS[name]
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await getattr(desk.stub, method)(request, metadata=[("a2a-version", "1.0")])
+        await getattr(open_desk.stub, method)(request, metadata=[("a2a-version", "1.0")])
     error = caught.value
     found = reasons(error)
     assert error.code().name == status
@@ -505,9 +521,9 @@ async def test_an_error_has_its_status_a2as_reason_and_ours(desk: Desk, name):
     assert set(found) == {domain for domain, reason in (("a2a-protocol.org", theirs), ("sametask", ours)) if reason}
 
 
-async def test_an_error_carries_the_field_the_value_and_what_is_accepted(desk: Desk):
+async def test_an_error_carries_the_field_the_value_and_what_is_accepted(open_desk: Desk):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await desk.stub.SendMessage(ask("desk.greet", {"name": 3}), metadata=[("a2a-version", "1.0")])
+        await open_desk.stub.SendMessage(ask("desk.greet", {"name": 3}), metadata=[("a2a-version", "1.0")])
     metadata = dict(reasons(caught.value)["sametask"].metadata)
     assert (metadata["field"], metadata["value"]) == ("name", "3")
     assert "string" in metadata["accepted"]
@@ -517,10 +533,10 @@ async def test_an_error_carries_the_field_the_value_and_what_is_accepted(desk: D
     ("version", "accepted"), [("1.0", True), ("1.0.3", True), (None, False), ("0.3", False), ("2.0", False)]
 )
 @pytest.mark.parametrize("method", ["GetTask", "SubscribeToTask"])
-async def test_the_version_is_checked(desk: Desk, version, accepted, method):
-    task = await task_of(desk.unary, ask("desk.paint"))
+async def test_the_version_is_checked(open_desk: Desk, version, accepted, method):
+    task = await task_of(open_desk.unary, ask("desk.paint"))
     request = GetTaskRequest(id=task.id) if method == "GetTask" else SubscribeToTaskRequest(id=task.id)
-    call = getattr(desk.stub, method)(request, metadata=[("a2a-version", version)] if version else [])
+    call = getattr(open_desk.stub, method)(request, metadata=[("a2a-version", version)] if version else [])
     if accepted:
         assert await (call if method == "GetTask" else call.read())
         call.cancel()
@@ -569,24 +585,24 @@ async def test_tasks_are_listed_newest_change_first_a_page_at_a_time(desk: Desk)
     assert [task.id for task in later.tasks] == [asking, ids[4], ids[3]]
 
 
-async def test_a_history_length_is_kept(desk: Desk):
-    asking = await task_of(desk.unary, ask("desk.paint"))
-    await task_of(desk.unary, reply(asking.id, Part(text="red")))
+async def test_a_history_length_is_kept(open_desk: Desk):
+    asking = await task_of(open_desk.unary, ask("desk.paint"))
+    await task_of(open_desk.unary, reply(asking.id, Part(text="red")))
     for length, count in ((None, 3), (2, 2), (0, 0)):
-        task = await desk.unary.get_task(GetTaskRequest(id=asking.id, history_length=length))
+        task = await open_desk.unary.get_task(GetTaskRequest(id=asking.id, history_length=length))
         assert len(task.history) == count
-    task = await task_of(desk.unary, ask("desk.paint", history_length=0))
+    task = await task_of(open_desk.unary, ask("desk.paint", history_length=0))
     assert len(task.history) == 0
 
 
-async def test_the_same_message_id_makes_two_tasks_and_the_same_key_one(desk: Desk):
-    first, second = [await task_of(desk.unary, ask("other.idle", message_id="same")) for _ in range(2)]
+async def test_the_same_message_id_makes_two_tasks_and_the_same_key_one(open_desk: Desk):
+    first, second = [await task_of(open_desk.unary, ask("other.idle", message_id="same")) for _ in range(2)]
     assert first.id != second.id
     keyed = functools.partial(ask, "other.idle", metadata={"sametask/idempotency-key": "k"})
-    third, fourth = [await task_of(desk.unary, keyed(message_id=id_)) for id_ in ("a", "b")]
+    third, fourth = [await task_of(open_desk.unary, keyed(message_id=id_)) for id_ in ("a", "b")]
     assert third.id == fourth.id
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await desk.stub.SendMessage(keyed({"count": 5}), metadata=[("a2a-version", "1.0")])
+        await open_desk.stub.SendMessage(keyed({"count": 5}), metadata=[("a2a-version", "1.0")])
     assert (caught.value.code().name, reasons(caught.value)["sametask"].reason) == ("ALREADY_EXISTS", "KEY_REUSED")
 
 
@@ -603,11 +619,11 @@ async def test_a_message_over_the_limit_is_refused():
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-async def test_health_and_reflection_know_the_service(desk: Desk):
+async def test_health_and_reflection_know_the_service(open_desk: Desk):
     from grpc_health.v1 import health_pb2, health_pb2_grpc
     from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-    async with grpc.aio.insecure_channel(desk.endpoint.listeners["grpc"]) as channel:
+    async with grpc.aio.insecure_channel(open_desk.endpoint.listeners["grpc"]) as channel:
         health = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="lf.a2a.v1.A2AService"))
         assert health.status == health_pb2.HealthCheckResponse.SERVING
         asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
