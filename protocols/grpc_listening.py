@@ -60,6 +60,8 @@ def channel_options(settings: ClientSettings) -> Options:
         ("grpc.min_reconnect_backoff_ms", connect_timeout_ms),
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 1_000),
+        # A proxy that the environment names would come between the caller and the address that was asked for.
+        ("grpc.enable_http_proxy", 0),
         # Channels of one process would otherwise share a connection, and close it for each other.
         ("grpc.use_local_subchannel_pool", 1),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
@@ -135,6 +136,9 @@ class GrpcClient:
             return await method(request, timeout=self.settings.request_timeout_s, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             raise _told(error) from None
+        except asyncio.CancelledError:
+            _unless_asked_for()
+            raise
 
     async def _follow(self, path: str, request: Message, metadata: tuple[tuple[str, str], ...] = ()) -> AsyncGenerator[Event]:
         call = self.channel.unary_stream(path, _serialized, pb.TaskEvent.FromString)(request, metadata=metadata)
@@ -151,6 +155,9 @@ class GrpcClient:
             told = _told(error)
             # One that drains once it had begun to tell is a connection lost, to be resumed elsewhere.
             raise ConnectionLost(told.message) if last and isinstance(told, Unavailable) else told from None
+        except asyncio.CancelledError:
+            _unless_asked_for()
+            raise
         except TimeoutError:
             raise ConnectionLost(f"nothing was heard for {self.settings.idle_timeout_s:g} s") from None
         finally:
@@ -169,17 +176,34 @@ def _told(error: grpc.aio.AioRpcError) -> SametaskError:
     return from_rpc(error)
 
 
+def _unless_asked_for() -> None:
+    """grpc.aio raises CancelledError for a call that the peer has canceled, too, where nobody has canceled this task.
+
+    Raises: ConnectionLost in that case.
+    """
+    task = asyncio.current_task()
+    if task is not None and not task.cancelling():
+        raise ConnectionLost("CANCELLED: the peer canceled the call") from None
+
+
 def _serialized(message: Message) -> bytes:
     return message.SerializeToString()
 
 
 def _checked(cls: type[Answer], **fields: Any) -> Answer:
+    """The request of `fields`.
+
+    Raises: InvalidInput, naming the first field that holds no such value.
+    """
     try:
         return cls(**fields)
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(
-            next(iter(fields)), next(iter(fields.values())), f"accepted: what {cls.__name__} holds ({error})"
-        ) from None
+    except (TypeError, ValueError):
+        for name, value in fields.items():
+            try:
+                cls(**{name: value})
+            except (TypeError, ValueError) as error:
+                raise InvalidInput(name, value, f"accepted: a value of the field's type ({error})") from None
+        raise
 
 
 def _metadata(key: str | None) -> tuple[tuple[str, str], ...]:

@@ -143,7 +143,10 @@ class Codec:
             raise InvalidInput("type_url", packed.type_url, "accepted: a message that is compiled here") from None
         parse(message, packed.value)
         if isinstance(message, struct_pb2.Value | struct_pb2.Struct):
-            return json_format.MessageToDict(message)
+            try:
+                return json_format.MessageToDict(message)
+            except ValueError as error:
+                raise InvalidInput("value", str(message), f"accepted: what JSON can carry ({error})") from None
         return self.decode(message, given_only=given_only)
 
     def _of(self, message: Message) -> dict[str, _Field]:

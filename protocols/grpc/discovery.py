@@ -110,7 +110,7 @@ def schema(descriptor: Descriptor) -> dict[str, Any]:
 
 
 def _object(descriptor: Descriptor, definitions: dict[str, Any]) -> dict[str, Any]:
-    properties = {field.name: _property(cast(FieldDescriptor, field), definitions) for field in descriptor.fields}
+    properties = {field.name: _property(field, definitions) for field in descriptor.fields}
     return {"title": descriptor.name, "type": "object", "properties": properties, "additionalProperties": False}
 
 

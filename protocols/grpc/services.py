@@ -71,6 +71,8 @@ def agent_service(agent: str) -> AgentService | None:
     """The compiled service of an agent, or None. Modules of `proto/` are imported by the agent's name; a user's own are found
     once they are imported, by the name of their service.
     """
+    if not agent.isidentifier():
+        return None
     try:
         import_module(f"{_PROTO}.{agent}_pb2")
     except ModuleNotFoundError as error:

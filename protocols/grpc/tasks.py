@@ -47,7 +47,7 @@ class TaskService:
             wait_s = min(wait_s, request.timeout.seconds + request.timeout.nanos / 1e9)
         task = await self._engine.get(request.task_id)
         if not _settled(task):
-            with anyio.move_on_after(max(0.0, wait_s)) as scope:
+            with anyio.move_on_after(0.0 if self._draining else max(0.0, wait_s)) as scope:
                 self._waiting.add(scope)
                 try:
                     async with aclosing(self.followed(task.id, task.last_seq)) as events:
