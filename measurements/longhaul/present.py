@@ -39,8 +39,8 @@ def present(rows: Sequence[Row]) -> Sequence[Section]:
 
 _METHOD = (
     "A long task runs, a fault strikes in the middle of it, and two ledgers are compared: what the agent really did, and what "
-    "the client was told. *Delivered*: the client has the right result and every step was done once. *Duplicated*: a step was done "
-    "twice. *Lost*: the client was told something that is not so. *Hung*: it was told nothing final by the deadline. *Failed "
+    "the client was told. *Delivered*: the client has the right result and every step was done once. *Duplicated*: a step was "
+    "done twice. *Lost*: the client was told something that is not so. *Hung*: it was told nothing final by the deadline. *Failed "
     "cleanly*: it was told of an error, and the work is indeed not done."
 )
 _EVENTS_TEXT = (

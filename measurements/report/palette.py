@@ -50,7 +50,7 @@ KNOWN = {
     "a2a-http": "a2a-3",
     "grpc": "grpc-1",
 }
-"""The shades of the bundled variants, the same in every report, and their order; another variant takes a free shade of its family."""
+"""The shades of the bundled variants, the same in every report, and their order. Another takes a free shade of its family."""
 
 FAMILIES = ("rest", "mcp", "a2a", "grpc", "inproc")
 
