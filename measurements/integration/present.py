@@ -15,6 +15,7 @@ GUARANTEES = {
     "G4": "a server crash loses nothing",
     "G5": "cancelling, and answering a question in mid-task",
 }
+FITTED = ("fixed_lines", "marginal_lines")
 FLEETS = (1, 2, 3, 5, 10)
 """The numbers of agents that cost(N) = fixed + N x marginal is drawn for."""
 
@@ -22,10 +23,16 @@ FLEETS = (1, 2, 3, 5, 10)
 def present(rows: Sequence[Row]) -> Sequence[Section]:
     """One section per side (consumer, provider): sentences per guarantee, cost against the number of agents, every count."""
     sections: list[Section] = []
+    rows = [_whole(row) for row in rows]
     for side in sorted({row["side"] for row in rows}):
         mine = sorted((row for row in rows if row["side"] == side), key=lambda row: (row["guarantee"], place(row["variant"])))
         sections.append(Section(f"The {side}'s code", _text(mine, side), [_table(mine, side)], _charts(mine, side)))
     return sections
+
+
+def _whole(row: Row) -> Row:
+    """A fitted number of lines that is whole reads as one: 10, not 10.0."""
+    return row | {key: int(row[key]) for key in FITTED if isinstance(row.get(key), float) and row[key].is_integer()}
 
 
 def _counted(row: Row) -> bool:

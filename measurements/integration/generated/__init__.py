@@ -1,0 +1,1 @@
+"""Generated code, by `python -m sametask.measurements.integration.generate`. Not to be edited."""

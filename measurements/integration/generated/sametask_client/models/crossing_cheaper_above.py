@@ -1,0 +1,10 @@
+from enum import StrEnum
+
+
+class CrossingCheaperAbove(StrEnum):
+    DENSE = "dense"
+    MOE = "moe"
+    TIE = "tie"
+
+    def __str__(self) -> str:
+        return str(self.value)

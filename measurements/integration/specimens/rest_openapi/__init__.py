@@ -1,0 +1,4 @@
+"""REST with the client that openapi-python-client generates from the server's OpenAPI document."""
+
+VARIANT = "rest"
+LABEL = "rest-openapi"
