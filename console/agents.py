@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-
-from rich.console import Console
-from rich.table import Table
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ..agents.contract import Roster
 from ..protocols.variants import variants
 
+if TYPE_CHECKING:
+    from rich.table import Table
 
-def roster_of(files: list[str]) -> Roster:
-    """The user's own agents, or the bundled team."""
+
+def roster_of(files: Sequence[str]) -> Roster:
+    """The user's own agents, or the bundled team.
+
+    Raises: InvalidInput, as `load_roster`.
+    """
     if files:
         from ..agents.loading import load_roster
 
@@ -22,31 +27,66 @@ def roster_of(files: list[str]) -> Roster:
     return team()
 
 
-def show_agents(files: list[str], as_json: bool) -> None:
+def show_agents(files: Sequence[str], as_json: bool) -> None:
     """Print the catalogue: a table for a person, or JSON with the full schemas."""
-    roster = roster_of(files)
-    if as_json:
-        catalogue = [
-            {"name": a.name, "description": a.description, "version": a.version,
-             "skills": [{"name": s.name, "long": s.long, "description": s.description,
-                         "input_schema": s.input_schema, "output_schema": s.output_schema} for s in a.skills.values()]}
-            for a in roster.values()
-        ]  # fmt: skip
-        print(json.dumps({"agents": catalogue, "variants": list(variants())}, indent=2))
-        return
-    console = Console()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("agent", "skill", "kind", "what it does"):
-        table.add_column(heading, no_wrap=heading != "what it does")
-    for skill in roster.skills():
-        table.add_row(
-            skill.agent, skill.name, "long" if skill.long else "quick", skill.description.split("\n\n")[0].replace("\n", " ")
+    from .stdout import claimed_stdout
+
+    with claimed_stdout() as out:
+        roster = roster_of(files)
+        if as_json:
+            print(json.dumps(catalogue(roster), indent=2), file=out)
+            return
+        from rich.console import Console
+
+        console = Console(file=out)
+        console.print(_skills(roster))
+        console.print()
+        console.print(_variants())
+        console.print()
+        console.print(
+            "sametask agents --json tells every field; sametask call AGENT SKILL calls one",
+            style="dim",
         )
-    console.print(table)
-    console.print()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("variant", "speaks"):
-        table.add_column(heading, no_wrap=True)
+
+
+def catalogue(roster: Roster) -> dict[str, object]:
+    """Shape: `agents`, each with its skills and their JSON Schemas, and `variants`, each with what it lacks and why."""
+    agents = [
+        {"name": a.name, "description": a.description, "version": a.version,
+         "skills": [{"name": s.name, "long": s.long, "description": s.description,
+                     "input_schema": s.input_schema, "output_schema": s.output_schema} for s in a.skills.values()]}
+        for a in roster.values()
+    ]  # fmt: skip
+    spoken = [
+        {"name": v.name, "protocol": v.protocol, "revision": v.revision, "transport": v.transport, "title": v.title,
+         "url": v.url, "lacks": dict(v.lacks)}
+        for v in variants().values()
+    ]  # fmt: skip
+    return {"agents": agents, "variants": spoken}
+
+
+def _skills(roster: Roster) -> Table:
+    table = _table("agent", "skill", "kind", "what it does")
+    shown = ""
+    for skill in roster.skills():
+        told = " ".join(skill.description.partition("\n\n")[0].split())
+        table.add_row("" if skill.agent == shown else skill.agent, skill.name, "long" if skill.long else "quick", told)
+        shown = skill.agent
+    return table
+
+
+def _variants() -> Table:
+    table = _table("variant", "what it speaks")
     for variant in variants().values():
         table.add_row(variant.name, variant.title)
-    console.print(table)
+    return table
+
+
+def _table(*headings: str) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in headings[:-1]:
+        table.add_column(heading, no_wrap=True)
+    table.add_column(headings[-1], overflow="fold")
+    return table

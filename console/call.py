@@ -2,42 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
+import anyio
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ..agents.contract import Roster
-from ..agents.errors import ConnectionLost, SametaskError, UnknownAgent, UnknownSkill
-from ..agents.events import ArtifactEmitted, Event, OpenQuestion, Snapshot, StateChanged, Task, TaskState
-from ..agents.events import Progress as ProgressTold
-from ..protocols.client import AgentClient, AgentInfo, SkillInfo
+from ..agents.errors import ConnectionLost, InvalidInput, SametaskError, UnknownAgent, UnknownSkill
+from ..agents.events import OpenQuestion, Snapshot, StateChanged, Task
+from ..protocols.client import AgentClient, AgentInfo, SkillInfo, outcome
 from ..protocols.following import Follower, Open
 from ..protocols.server_process import ServerOptions, server_process
 from ..protocols.variants import Variant, variant
 from .agents import roster_of
-from .request import read_answer, read_request
+from .question import Answers
+from .request import Request, read_request
+from .stdout import claimed_stdout
+from .telling import Teller
+
+CANCEL_S = 5.0
+MEMORY = "sqlite:///:memory:"
 
 
 @dataclass(frozen=True)
 class Call:
-    """What the person typed."""
+    """What the person typed; "" and () where they typed nothing."""
 
     agent: str
     skill: str
     via: str
-    input: str
-    set: tuple[str, ...]
-    answer: tuple[str, ...]
-    as_json: bool
-    url: str
-    key: str
-    engine: str
-    agents: tuple[str, ...]
+    input: str = ""
+    set: tuple[str, ...] = ()
+    answer: tuple[str, ...] = ()
+    as_json: bool = False
+    verbose: bool = False
+    url: str = ""
+    key: str = ""
+    task: str = ""
+    engine: str = ""
+    agents: tuple[str, ...] = ()
 
 
 async def run_call(call: Call) -> int:
@@ -45,56 +53,74 @@ async def run_call(call: Call) -> int:
 
     Raises: SametaskError as the server says, or InvalidInput for what was typed.
     """
-    chosen = variant(call.via)
-    roster = None if call.url else roster_of(list(call.agents))
-    stderr = Console(stderr=True)
-    async with _opened(call, chosen, roster) as open_client:
-        info = await _skill(call, roster, open_client)
-        request = read_request(call.input, call.set, info.input_schema)
-        if info.long:
-            result = await _run_task(call, request, open_client, stderr)
+    with claimed_stdout() as out:
+        chosen = variant(call.via)
+        _check(call)
+        if call.url:
+            connect = chosen.connect()
+            result = await _call(call, None, None, lambda: connect(call.url))
         else:
-            async with open_client() as client:
-                result = await client.call(call.agent, call.skill, request)
-    if call.as_json:
-        print(json.dumps(result))
-    else:
-        Console().print_json(data=result)
+            roster = roster_of(call.agents)
+            found = roster.skill(call.agent, call.skill)
+            info = SkillInfo(found.name, found.description, found.long, found.input_schema, found.output_schema)
+            # Before a server is started for it.
+            request = read_request(call.input, call.set, info.input_schema)
+            async with _started(call, chosen, roster) as open_client:
+                result = await _call(call, info, request, open_client)
+        _print(result, call.as_json, out)
     return 0
 
 
+def _check(call: Call) -> None:
+    if call.url:
+        for name, value in (("agents", call.agents), ("engine", call.engine)):
+            if value:
+                given = ", ".join(value) if isinstance(value, tuple) else value
+                raise InvalidInput(name, given, "with --url the server has its own; accepted: one or the other")
+    if call.task and (call.input or call.set or call.key):
+        raise InvalidInput("task", call.task, "a task that runs already has its input; accepted: without --input, --set, --key")
+
+
+def _print(result: Any, as_json: bool, out: TextIO) -> None:
+    if as_json:
+        print(json.dumps(result), file=out, flush=True)
+    else:
+        Console(file=out).print_json(data=result)
+
+
 @asynccontextmanager
-async def _opened(call: Call, chosen: Variant, roster: Roster | None) -> AsyncGenerator[Open]:
-    """Yields what opens a client: to the server at `--url`, or to one started here for this call."""
+async def _started(call: Call, chosen: Variant, roster: Roster) -> AsyncGenerator[Open]:
+    """Yields what opens a client to a server that is started here, for this call."""
+    from ..agents.runtime import open_engine
+
+    engine = call.engine or MEMORY
     async with AsyncExitStack() as stack:
-        if call.url:
-            url = call.url
-        elif not chosen.server:
-            assert roster is not None
-            yield await _inproc(call, roster, stack)
+        if not chosen.server:
+            yield await _inproc(engine, roster, stack)
             return
+        if chosen.listeners:
+            server = await stack.enter_async_context(server_process(ServerOptions((chosen,), engine, call.agents)))
+            url = server.endpoints[chosen.name].url
         else:
-            engine = call.engine
-            if not chosen.listeners and engine.endswith(":memory:"):
+            if engine == MEMORY:
                 # Each connection over pipes is a process of its own: the task must outlive the one that started it.
                 from tempfile import TemporaryDirectory
 
                 engine = f"sqlite:///{stack.enter_context(TemporaryDirectory(prefix='sametask-'))}/tasks.db"
-            options = ServerOptions((chosen,), engine, call.agents)
-            if not chosen.listeners:
-                url = options.stdio_url
             else:
-                server = await stack.enter_async_context(server_process(options))
-                url = server.endpoints[chosen.name].url
+                # A child on pipes can only say on stderr what is wrong with its store. Without agents nothing is run here.
+                async with open_engine(engine, Roster([])):
+                    pass
+            url = ServerOptions((chosen,), engine, call.agents).stdio_url
         connect = chosen.connect()
         yield lambda: connect(url)
 
 
-async def _inproc(call: Call, roster: Roster, stack: AsyncExitStack) -> Open:
+async def _inproc(engine_url: str, roster: Roster, stack: AsyncExitStack) -> Open:
     from ..agents.runtime import open_engine
     from ..protocols.inproc.client import InprocClient
 
-    engine = await stack.enter_async_context(open_engine(call.engine, roster))
+    engine = await stack.enter_async_context(open_engine(engine_url, roster))
 
     @asynccontextmanager
     async def open_client() -> AsyncGenerator[AgentClient]:
@@ -103,13 +129,22 @@ async def _inproc(call: Call, roster: Roster, stack: AsyncExitStack) -> Open:
     return open_client
 
 
-async def _skill(call: Call, roster: Roster | None, open_client: Open) -> SkillInfo:
-    """The skill as known here, or as the server at `--url` describes it."""
-    if roster is not None:
-        found = roster.skill(call.agent, call.skill)
-        return SkillInfo(found.name, found.description, found.long, found.input_schema, found.output_schema)
-    async with open_client() as client:
-        return find_skill(await client.discover(), call.agent, call.skill)
+async def _call(call: Call, info: SkillInfo | None, request: Request | None, open_client: Open) -> Any:
+    """The result. Without `info` and `request`, the server is asked what the skill takes."""
+    if info is None or request is None:
+        async with open_client() as client:
+            info = find_skill(await client.discover(), call.agent, call.skill)
+        request = read_request(call.input, call.set, info.input_schema)
+    try:
+        if info.long:
+            return await _Run(call, open_client).result(request)
+        if call.task:
+            raise InvalidInput("task", call.task, f"skill {call.skill!r} answers at once; accepted: a long skill's task")
+        async with open_client() as client:
+            return await client.call(call.agent, call.skill, request.value)
+    except InvalidInput as error:
+        request.locate(error)
+        raise
 
 
 def find_skill(agents: tuple[AgentInfo, ...], agent: str, skill: str) -> SkillInfo:
@@ -122,47 +157,67 @@ def find_skill(agents: tuple[AgentInfo, ...], agent: str, skill: str) -> SkillIn
     return by_name[agent][skill]
 
 
-async def _run_task(call: Call, request: Mapping[str, Any], open_client: Open, stderr: Console) -> Any:
-    def say_lost(error: ConnectionLost) -> None:
-        stderr.print(f"connection lost ({error.message}); following again", style="yellow", highlight=False)
+class _Run:
+    """One long call: follow the task, tell what it tells, answer what it asks."""
 
-    follower = Follower(open_client, on_lost=say_lost)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"), TimeElapsedColumn())
-    events = follower.run(call.agent, call.skill, request, key=call.key or None)
-    while True:
-        question: OpenQuestion | None = None
-        with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
-            line = bar.add_task(f"{call.agent}.{call.skill}", total=None, told="")
-            async for event in events:
-                _show(event, bar, line, stderr)
-                told = event.body.task if isinstance(event.body, Snapshot) else event.body
-                if isinstance(told, StateChanged | Task):
-                    question = told.question
-                    if told.state.terminal:
-                        return _result(told, follower.task_id)
-        if question is None:
-            raise ConnectionLost("the task's stream ended before the task did")
-        value = read_answer(question, call.answer, stderr)
-        await follower.answer(question.request_id, value)
-        events = follower.resume()
+    def __init__(self, call: Call, open_client: Open) -> None:
+        self._call = call
+        self._stderr = Console(stderr=True)
+        self._teller = Teller(f"{call.agent}.{call.skill}", self._stderr, call.verbose)
+        self._answers = Answers(call.answer, self._stderr)
+        self._follower = Follower(open_client, on_lost=self._teller.lost, task_id=call.task)
 
+    async def result(self, request: Request) -> Any:
+        """Raises: the task's own error, or why it could not be followed, with a note that names the task."""
+        try:
+            return outcome(await self._ended(request))
+        except SametaskError as error:
+            if self._call.url and self._follower.task_id and not (self._follower.state and self._follower.state.terminal):
+                error.add_note(f"the task goes on, follow it with --task {self._follower.task_id}")
+            raise
+        except asyncio.CancelledError:
+            with anyio.move_on_after(CANCEL_S, shield=True):
+                await self._interrupted()
+            raise
 
-def _show(event: Event, bar: Progress, line: Any, stderr: Console) -> None:
-    body = event.body
-    if isinstance(body, Snapshot):
-        body = body.task.progress
-    if isinstance(body, ProgressTold):
-        told = f"{body.done:g}" + (f"/{body.total:g}" if body.total else "") + (f" {body.text}" if body.text else "")
-        bar.update(line, completed=body.done, total=body.total, told=told)
-        if bar.disable:
-            stderr.print(f"progress {told}", highlight=False)
-    elif isinstance(body, ArtifactEmitted) and bar.disable:
-        stderr.print(f"artifact {body.artifact.name}", highlight=False)
+    async def _ended(self, request: Request) -> Task:
+        call, follower = self._call, self._follower
+        events = follower.resume() if call.task else follower.run(call.agent, call.skill, request.value, key=call.key or None)
+        while True:
+            question: OpenQuestion | None = None
+            with self._teller.live():
+                async with aclosing(events):
+                    async for event in events:
+                        self._teller.hear(event)
+                        told = event.body.task if isinstance(event.body, Snapshot) else event.body
+                        if isinstance(told, StateChanged | Task):
+                            question = told.question
+                            if told.state.terminal:
+                                return Task(id=follower.task_id, state=told.state, result=told.result, error=told.error)
+            if question is None:
+                raise ConnectionLost("the task's events ended before the task did")
+            await self._answer(question)
+            events = follower.resume()
 
+    async def _answer(self, question: OpenQuestion) -> None:
+        while True:
+            value = await self._answers.answer(question)
+            try:
+                return await self._follower.answer(question.request_id, value)
+            except InvalidInput as error:
+                if not self._answers.asked:
+                    raise
+                self._teller.say(f"{error.message}; once more", style="yellow")
 
-def _result(ended: StateChanged | Task, task_id: str) -> Any:
-    if ended.error is not None:
-        raise SametaskError.from_json(ended.error.model_dump())
-    if ended.state is not TaskState.COMPLETED:
-        raise SametaskError(f"task {task_id} was {ended.state}")
-    return ended.result
+    async def _interrupted(self) -> None:
+        task_id = self._follower.task_id
+        if not task_id:
+            self._teller.say("interrupted before the task had a name")
+        elif self._call.url:
+            self._teller.say(f"task {task_id} goes on; follow it with --task {task_id}")
+        else:
+            try:
+                await self._follower.cancel()
+                self._teller.say(f"task {task_id} was canceled")
+            except SametaskError as error:
+                self._teller.say(f"task {task_id} could not be canceled: {error.message}")

@@ -8,7 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from ..agents.errors import SametaskError
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"sametask {version('sametask')}")
+        raise typer.Exit
+
 
 app = typer.Typer(
     name="sametask",
@@ -28,6 +35,15 @@ Agents = Annotated[
     list[str] | None,
     typer.Argument(help="Your own agents: FILE.py[:name] or package.module[:name].", show_default="the bundled team"),
 ]
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """One agent task, spoken over MCP, REST and A2A, and measured on the wire."""
 
 
 @app.command()
@@ -54,20 +70,28 @@ def serve(
         list[str] | None, typer.Option(help="LISTENER=HOST:PORT to tell clients instead of the bound one.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the addresses as one line of JSON.")] = False,
+    until_stdin_closes: Annotated[
+        bool, typer.Option("--until-stdin-closes", help="Also stop when stdin closes: for a program that starts this one.")
+    ] = False,
 ) -> None:
-    """Serve agents over any set of variants, from one process over one engine."""
-    from .serve import run_server
+    """Serve agents over any set of variants, from one process over one engine.
 
-    _run(run_server, files or [], protocol, host, port, engine, advertise or [], as_json)
+    Prints the address of each, and serves until Ctrl-C or SIGTERM; unfinished tasks go on when the store is served again.
+    """
+    from .serve import Service, run_server
+
+    service = Service(tuple(files or ()), protocol, host, port, engine, tuple(advertise or ()), as_json, until_stdin_closes)
+    _run(run_server, service)
 
 
 @app.command()
 def call(
-    agent: str,
-    skill: str,
+    agent: Annotated[str, typer.Argument(metavar="AGENT", help="The agent's name; `sametask agents` lists them.")],
+    skill: Annotated[str, typer.Argument(metavar="SKILL", help="The skill's name.")],
     via: Via = "rest",
     input_: Annotated[
-        str, typer.Option("--input", help="JSON, @file.json, or @file.jsonl to fill the request's list field.")
+        str,
+        typer.Option("--input", help="The request: JSON, @FILE.json, @FILE.jsonl to fill its list field, or @- for stdin."),
     ] = "",
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="FIELD=VALUE, dotted for nested fields; VALUE is JSON or text.")
@@ -76,19 +100,28 @@ def call(
         list[str] | None, typer.Option(help="FIELD=VALUE for a question of the task, instead of asking you.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result object alone on stdout.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell every event of a long skill on stderr.")] = False,
     url: Annotated[str, typer.Option(help="A running server; without it, one is started for this call.")] = "",
     key: Annotated[str, typer.Option(help="Idempotency key: the same key gives the same task.")] = "",
-    engine: Engine = "sqlite:///:memory:",
+    task: Annotated[str, typer.Option(help="Follow this task instead of starting one.")] = "",
+    engine: Annotated[
+        str, typer.Option(help="Where the server started here keeps its tasks: sqlite:///PATH.", show_default="in memory")
+    ] = "",
     files: Annotated[
-        list[str] | None, typer.Option("--agents", help="Your own agents: FILE.py[:name] or module[:name].")
+        list[str] | None, typer.Option("--agents", help="Your own agents: FILE.py[:NAME] or package.module[:NAME].")
     ] = None,
 ) -> None:
-    """Call one skill over one variant; shows a long one's progress, and asks you what the task asks."""
+    """Call one skill over one variant; shows a long one's progress, and asks you what the task asks.
+
+    The result goes to stdout, everything else to stderr. Ctrl-C cancels the task, or leaves it running on the server at
+    --url. A connection that breaks is made again, by the protocol's own means.
+    """
     from .call import Call, run_call
 
     options = Call(
-        agent, skill, via, input_, tuple(set_ or ()), tuple(answer or ()), as_json, url, key, engine, tuple(files or ())
-    )
+        agent, skill, via, input_, tuple(set_ or ()), tuple(answer or ()), as_json, verbose, url, key, task, engine,
+        tuple(files or ()),
+    )  # fmt: skip
     _run(run_call, options)
 
 
@@ -123,8 +156,20 @@ def mcp(
     http: Annotated[bool, typer.Option("--http", help="Streamable HTTP instead of stdio.")] = False,
     host: Annotated[str, typer.Option(help="The address to listen on, with --http.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on, with --http.")] = 8765,
-    engine: Engine = "sqlite:///sametask.db",
-    runs: Annotated[str, typer.Option(help="The folder that holds the comparison runs.")] = "runs",
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="Where tasks are kept: sqlite:///PATH, or sqlite:///:memory: (gone with the process).",
+            show_default="tasks.db in your own state folder",
+        ),
+    ] = "",
+    runs: Annotated[
+        str,
+        typer.Option(
+            help="The folder that holds the comparison runs.",
+            show_default="./runs if it holds any, else runs in your own state folder",
+        ),
+    ] = "",
 ) -> None:
     """The MCP server for Claude and IDEs: the agents as tools, the comparison, and its reports."""
     from .mcp_server import Options, run_mcp_server
@@ -148,22 +193,42 @@ def main() -> None:
     Ctrl-C.
     """
     try:
-        app()
+        code = app(standalone_mode=False)
     except KeyboardInterrupt:
-        sys.exit(130)
-    except SametaskError as error:
-        print(f"error: {error.message}", file=sys.stderr)
-        sys.exit(2 if error.code not in ("error", "skill_failed", "connection_lost") else 1)
+        code = 130
     except BrokenPipeError:
         # The reader of our output left (`sametask agents | head`): nothing more to say, and nobody to say it to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        code = 1
     except Exception as error:
-        # The last wall before the person: a defect of ours is one line, and its traceback on request.
-        if os.environ.get("SAMETASK_TRACEBACK"):
-            raise
-        print(f"internal error: {type(error).__name__}: {error} (SAMETASK_TRACEBACK=1 shows where)", file=sys.stderr)
-        sys.exit(1)
+        code = _told(error)
+    sys.exit(code)
+
+
+def _told(error: Exception) -> int:
+    """Say it in one line. Shape: the exit code."""
+    # Imported here: `--help` does not pay for pydantic.
+    from ..agents.errors import Conflict, InvalidInput, NotFound, SametaskError, TooLarge
+    from ..protocols.client import NotOffered
+
+    if isinstance(error, typer.TyperException):
+        if not error.format_message():
+            return error.exit_code  # no command was given, and the help is on the screen
+        ctx = getattr(error, "ctx", None)
+        hint = f"; see {ctx.command_path} --help" if ctx else ""
+        print(f"error: {error.format_message().rstrip('.')}{hint}", file=sys.stderr)
+        return 2
+    if isinstance(error, SametaskError):
+        notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+        print(f"error: {error.message}{notes}", file=sys.stderr)
+        # A port or a store that cannot be had is named by its field; a server that drains is not the caller's mistake.
+        bad_input = isinstance(error, InvalidInput | NotFound | Conflict | TooLarge | NotOffered) or "field" in error.details
+        return 2 if bad_input else 1
+    # The last wall before the person: a defect of ours is one line, and its traceback on request.
+    if os.environ.get("SAMETASK_TRACEBACK"):
+        raise error
+    print(f"internal error: {type(error).__name__}: {error} (SAMETASK_TRACEBACK=1 shows where)", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

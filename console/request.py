@@ -1,94 +1,117 @@
-"""What a person types, as data: `--input`, `--set field=value`, and answers to a task's questions."""
+"""What a person types, as data: `--input` and `--set field=value`."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
-
-from rich.console import Console
+from typing import Any, NoReturn, cast
 
 from ..agents.errors import InvalidInput
-from ..agents.events import OpenQuestion
+
+ACCEPTED = "accepted: a JSON object, @FILE.json, @FILE.jsonl, or @- for stdin"
 
 
-def read_request(text: str, settings: Sequence[str], schema: Mapping[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Request:
+    """The request, and where its list came from: `lines[i]` is the line of `file` that item i of `list_field` was on."""
+
+    value: dict[str, Any]
+    file: str = ""
+    list_field: str = ""
+    lines: list[int] = field(default_factory=list[int])
+
+    def locate(self, error: InvalidInput) -> None:
+        """Note the file and line on an error about an item that was read from a file."""
+        found = re.match(rf"{re.escape(self.list_field)}\[(\d+)\]", str(error.details.get("field", "")))
+        if self.lines and found and int(found[1]) < len(self.lines):
+            error.add_note(f"{self.file} line {self.lines[int(found[1])]}")
+
+
+def read_request(text: str, settings: Sequence[str], schema: Mapping[str, Any]) -> Request:
     """The request that `--input` and `--set` make together; `@file.jsonl` fills the one list field that `schema` has.
 
     Raises: InvalidInput, naming the file, the line or the field.
     """
-    request = _read_input(text, schema) if text else {}
-    for setting in settings:
-        name, separator, value = setting.partition("=")
-        if not separator or not name:
-            raise InvalidInput("set", setting, "accepted: FIELD=VALUE")
-        target: Any = request
+    request = _read_input(text, schema) if text else Request({})
+    for name, value in pairs("set", settings):
+        target: Any = request.value
+        spec: Mapping[str, Any] = schema
         *path, last = name.split(".")
         for part in path:
-            target = _at(target, part)
+            target, spec = _at(target, part), _spec(schema, spec, part)
         if not isinstance(target, dict):
-            raise InvalidInput("set", setting, f"accepted: a path through objects; {'.'.join(path)} is none")
-        target[last] = _value(value)
+            raise InvalidInput("set", f"{name}={value}", f"accepted: a path through objects; {'.'.join(path)} is none")
+        target[last] = typed_value(value, _spec(schema, spec, last))
     return request
 
 
-def read_answer(question: OpenQuestion, given: Sequence[str], stderr: Console) -> dict[str, Any]:
-    """The answer to a task's question: from `--answer FIELD=VALUE`, else asked of the person on the terminal.
+def pairs(option: str, texts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each `FIELD=VALUE`, split. Raises: InvalidInput, naming the option."""
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator or not name:
+            raise InvalidInput(option, text, "accepted: FIELD=VALUE")
+        yield name, value
 
-    Raises: InvalidInput when there is nobody to ask.
+
+def typed_value(text: str, spec: Mapping[str, Any]) -> Any:
+    """The value that was typed: JSON where it is JSON, else text. Where the schema takes text, it stays text; yes and no are
+    good enough for a boolean.
     """
-    fields: dict[str, Any] = question.answer_schema.get("properties", {})
-    if given:
-        return read_request("", given, {})
-    stderr.print(question.text, style="bold", highlight=False)
-    answer: dict[str, Any] = {}
-    for name, spec in fields.items():
-        choices = spec.get("enum") or ([spec["const"]] if "const" in spec else None)
-        hint = f" ({', '.join(map(str, choices))})" if choices else f" ({spec.get('type', 'text')})"
-        stderr.print(f"{name}{hint}: ", end="", highlight=False)
-        line = sys.stdin.readline()
-        if not line:
-            accepted = f"--answer {name}=VALUE, or a person at the terminal"
-            raise InvalidInput("answer", question.text, f"the task waits for one; accepted: {accepted}")
-        text = line.strip()
-        answer[name] = text if spec.get("type") == "string" or choices else _value(text)
-    return answer
-
-
-def _read_input(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    where, lines_field = "input", None
-    if text.startswith("@"):
-        path = Path(text[1:])
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise InvalidInput("input", str(path), f"accepted: a readable file ({reason})") from None
-        where = str(path)
-        if path.suffix == ".jsonl":
-            lines_field = _list_field(schema, where)
-    if lines_field:
-        return {lines_field: _lines(text, where)}
+    types = {option.get("type") for option in spec.get("anyOf", (spec,))}
     try:
-        value: Any = json.loads(text)
+        value: Any = json.loads(text, parse_constant=_refuse)
+    except ValueError:
+        value = text
+    if "string" in types and types <= {"string", "null"} and not (value is None and "null" in types):
+        return value if isinstance(value, str) else text
+    if types == {"boolean"} and isinstance(value, str):
+        return {"yes": True, "y": True, "no": False, "n": False}.get(value.lower(), value)
+    return value
+
+
+def _read_input(text: str, schema: Mapping[str, Any]) -> Request:
+    file = ""
+    if text in ("-", "@-"):
+        file, text = "stdin", sys.stdin.read()
+    elif text.startswith("@"):
+        file = text[1:]
+        text = _file(file)
+        if file.endswith(".jsonl"):
+            name = _list_field(schema, file)
+            items, lines = _lines(text, file)
+            return Request({name: items}, file, name, lines)
+    try:
+        value: Any = json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno} column {error.colno}"
-        raise InvalidInput(where, _excerpt(text, error.pos), f"malformed JSON at {place}; accepted: a JSON object") from None
+        excerpt = text[max(0, error.pos - 20) : error.pos + 20]
+        raise InvalidInput(file or "input", excerpt, f"malformed JSON at {place} ({error.msg}); {ACCEPTED}") from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(file or "input", text, f"malformed JSON ({error}); {ACCEPTED}") from None
     if not isinstance(value, dict):
-        raise InvalidInput(where, value, "accepted: a JSON object")
-    return value  # pyright: ignore[reportUnknownVariableType]
+        raise InvalidInput(file or "input", value, ACCEPTED)
+    return Request(cast(dict[str, Any], value), file)
 
 
-def _list_field(schema: Mapping[str, Any], where: str) -> str:
+def _file(name: str) -> str:
+    try:
+        return Path(name).expanduser().read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InvalidInput("input", name, f"it cannot be read ({error.strerror}); {ACCEPTED}") from None
+    except (UnicodeDecodeError, ValueError):
+        raise InvalidInput("input", name, f"it is not UTF-8 text; {ACCEPTED}") from None
+
+
+def _list_field(schema: Mapping[str, Any], file: str) -> str:
     found = [name for name, spec in schema.get("properties", {}).items() if _is_list(spec)]
     if len(found) != 1:
-        raise InvalidInput(
-            "input",
-            where,
-            "a .jsonl file fills the request's one list field, and this skill has " + (", ".join(found) or "none"),
-        )
+        has = ", ".join(found) or ("none" if schema.get("properties") else "an unknown schema")
+        raise InvalidInput("input", file, f"a .jsonl file fills the request's one list field, and this skill has {has}")
     return found[0]
 
 
@@ -96,33 +119,44 @@ def _is_list(spec: Mapping[str, Any]) -> bool:
     return spec.get("type") == "array" or any(_is_list(option) for option in spec.get("anyOf", ()))
 
 
-def _lines(text: str, where: str) -> list[Any]:
+def _lines(text: str, file: str) -> tuple[list[Any], list[int]]:
     values: list[Any] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    numbers: list[int] = []
+    # Not splitlines: U+2028 inside a JSON string ends no line.
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            value: Any = json.loads(line)
-        except json.JSONDecodeError as error:
+            value: Any = json.loads(line, parse_constant=_refuse)
+        except (ValueError, RecursionError) as error:
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
             raise InvalidInput(
-                f"{where} line {number}", line, f"malformed JSON ({error.msg}); accepted: one JSON object a line"
+                f"{file} line {number}", line, f"malformed JSON ({reason}); accepted: one JSON object a line"
             ) from None
         if not isinstance(value, dict):
-            raise InvalidInput(f"{where} line {number}", value, "accepted: one JSON object a line")
+            raise InvalidInput(f"{file} line {number}", value, "accepted: one JSON object a line")
         values.append(value)
-    return values
+        numbers.append(number)
+    return values, numbers
 
 
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON number")
 
 
 def _at(target: Any, name: str) -> Any:
-    return cast(dict[str, Any], target).setdefault(name, {}) if isinstance(target, dict) else None
+    if not isinstance(target, dict):
+        return None
+    at = cast(dict[str, Any], target)
+    if at.get(name) is None:
+        at[name] = {}
+    return at[name]
 
 
-def _excerpt(text: str, position: int) -> str:
-    return text[max(0, position - 20) : position + 20]
+def _spec(schema: Mapping[str, Any], spec: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The schema of a field, or {} where it is not said."""
+    for option in (spec, *spec.get("anyOf", ())):
+        resolved = schema.get("$defs", {}).get(str(option.get("$ref", "")).rpartition("/")[2], option)
+        if name in resolved.get("properties", {}):
+            return resolved["properties"][name]
+    return {}

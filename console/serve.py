@@ -7,42 +7,108 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TextIO
 
+from ..agents.contract import Roster
 from ..agents.errors import InvalidInput, SametaskError
 from ..agents.runtime import open_engine
 from ..protocols.serving import servable, serve_all
-from ..protocols.variants import Bind, Endpoint
+from ..protocols.variants import Bind, Endpoint, Variant
 from .agents import roster_of
+from .stdout import claimed_stdout
 
 
-async def run_server(
-    files: list[str], protocol: str, host: str, port: int, engine_url: str, advertise: list[str], as_json: bool
-) -> int:
-    """Serve until told to stop. With `as_json`, one line of JSON on stdout says `ready` or `error`, for the program that
-    started this one.
+@dataclass(frozen=True)
+class Service:
+    """What the person, or the program that starts this one, typed."""
+
+    files: tuple[str, ...]
+    protocol: str
+    host: str
+    port: int
+    engine: str
+    advertise: tuple[str, ...]
+    as_json: bool
+    until_stdin_closes: bool
+
+
+async def run_server(service: Service) -> int:
+    """Serve until told to stop. Shape: the exit code. With `as_json`, one line of JSON on stdout says `ready` or `error`,
+    for the program that started this one.
+
+    Raises: InvalidInput for what was typed, Unavailable for a port or a store that cannot be had.
     """
-    try:
-        chosen = servable([name.strip() for name in protocol.split(",") if name.strip()])
-        if not chosen:
-            raise InvalidInput("protocol", protocol, "accepted: one or more variants, separated by commas")
-        bind = Bind(host, port, _advertised(advertise))
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with (
-            open_engine(engine_url, roster_of(files)) as engine,
-            serve_all(engine, chosen, bind) as endpoints,
-        ):
-            if chosen[0].listeners:
-                _announce(endpoints, as_json)
-            await _first(stop, endpoints[chosen[0].name].closed or asyncio.Event())
-    except SametaskError as error:
-        if as_json:
-            print(json.dumps({"error": error.to_json()}), flush=True)
+    with ExitStack() as stack:
+        out = stack.enter_context(claimed_stdout())
+        try:
+            chosen = servable([name.strip() for name in service.protocol.split(",") if name.strip()])
+            if not chosen:
+                raise InvalidInput("protocol", service.protocol, "accepted: one or more variants, separated by commas")
+            bind = Bind(service.host, service.port, _advertised(service.advertise))
+            roster = roster_of(service.files)
+            if not chosen[0].listeners:
+                stack.close()  # the protocol speaks on this process's own stdout
+            await _serve(service, chosen, bind, roster, out)
+        except SametaskError as error:
+            if not service.as_json or out.closed:
+                raise
+            print(json.dumps({"error": error.to_json()}), file=out, flush=True)
             return 2
-        raise
     return 0
+
+
+async def _serve(service: Service, chosen: list[Variant], bind: Bind, roster: Roster, out: TextIO) -> None:
+    stop = _stop_signals()
+    async with (
+        open_engine(service.engine, roster) as engine,
+        serve_all(engine, chosen, bind) as endpoints,
+        _stdin_closed(service.until_stdin_closes) as orphaned,
+    ):
+        if chosen[0].listeners:
+            _announce(service, endpoints, roster, out)
+        elif sys.stdin.isatty():
+            print(f"{chosen[0].name} speaks on stdin and stdout, which a client is to hold; Ctrl-C stops", file=sys.stderr)
+        await _first(stop, orphaned, endpoints[chosen[0].name].closed or asyncio.Event())
+        if stop.is_set() and not service.as_json:
+            print("draining; unfinished tasks go on when the store is served again", file=sys.stderr, flush=True)
+
+
+def _stop_signals() -> asyncio.Event:
+    """Set by SIGTERM or Ctrl-C; the second one ends the process at once, which loses nothing that is stored."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def begin() -> None:
+        stop.set()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, begin)
+    return stop
+
+
+@asynccontextmanager
+async def _stdin_closed(wanted: bool) -> AsyncGenerator[asyncio.Event]:
+    """Set once the program at the other end of our stdin is gone; never, where that is not wanted."""
+    closed = asyncio.Event()
+    if not wanted:
+        yield closed
+        return
+
+    class Watch(asyncio.Protocol):
+        def connection_lost(self, exc: Exception | None) -> None:
+            closed.set()
+
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(Watch, os.fdopen(os.dup(0), "rb", 0))
+    try:
+        yield closed
+    finally:
+        transport.close()
 
 
 async def _first(*events: asyncio.Event) -> None:
@@ -52,19 +118,20 @@ async def _first(*events: asyncio.Event) -> None:
         task.cancel()
 
 
-def _announce(endpoints: Mapping[str, Endpoint], as_json: bool) -> None:
-    if as_json:
+def _announce(service: Service, endpoints: Mapping[str, Endpoint], roster: Roster, out: TextIO) -> None:
+    if service.as_json:
         ready = {name: {"url": end.url, "listeners": dict(end.listeners)} for name, end in endpoints.items()}
-        print(json.dumps({"ready": ready, "pid": os.getpid()}), flush=True)
+        print(json.dumps({"ready": ready, "pid": os.getpid()}), file=out, flush=True)
         return
     width = max(map(len, endpoints))
     for name, end in endpoints.items():
         others = "  ".join(f"{listener} {address}" for listener, address in end.listeners.items() if address not in end.url)
-        print(f"{name:<{width}}  {end.url}" + (f"  ({others})" if others else ""), flush=True)
-    print("ready; Ctrl-C drains and stops", file=sys.stderr, flush=True)
+        print(f"{name:<{width}}  {end.url}" + (f"  ({others})" if others else ""), file=out, flush=True)
+    agents = ", ".join(roster)
+    print(f"serving {agents}; tasks in {service.engine}; Ctrl-C drains and stops", file=sys.stderr, flush=True)
 
 
-def _advertised(pairs: list[str]) -> dict[str, str]:
+def _advertised(pairs: tuple[str, ...]) -> dict[str, str]:
     advertise: dict[str, str] = {}
     for pair in pairs:
         name, separator, address = pair.partition("=")

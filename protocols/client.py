@@ -11,8 +11,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..agents.errors import SametaskError
-from ..agents.events import Event, Task
+from ..agents.errors import Conflict, SametaskError
+from ..agents.events import Event, Task, TaskState
 
 MAX_MESSAGE_BYTES = 64 * 2**20
 
@@ -65,7 +65,7 @@ class AgentClient(Protocol):
         ...
 
     async def call(self, agent: str, skill: str, request: Mapping[str, Any]) -> Any:
-        """The result of a quick skill, as a JSON value.
+        """The result of a skill, as a JSON value; that of a long one is waited for, see `outcome`.
 
         :raises UnknownAgent, UnknownSkill, InvalidInput, Rejected, SkillFailed: as the server says
         """
@@ -74,6 +74,7 @@ class AgentClient(Protocol):
     async def submit(self, agent: str, skill: str, request: Mapping[str, Any], *, key: str | None = None) -> Task:
         """Start a long skill and return at once with its handle.
 
+        :raises InvalidInput: the skill is quick (after its input was found right), so there is no task to follow
         :raises NotOffered: `key` was given and the protocol has no idempotency key
         """
         ...
@@ -105,3 +106,19 @@ class Connect(Protocol):
     """The client half of a variant: `async with connect(url) as client`."""
 
     def __call__(self, url: str, settings: ClientSettings = ...) -> AbstractAsyncContextManager[AgentClient]: ...
+
+
+def outcome(task: Task) -> Any:
+    """The result of a task that is no longer running, as a JSON value.
+
+    Raises: the task's own error; Conflict where it waits for an answer, which a plain call cannot give; SametaskError where
+    it was canceled.
+    """
+    if task.error is not None:
+        raise SametaskError.from_json(task.error.model_dump())
+    if task.state is TaskState.COMPLETED:
+        return task.result
+    if task.state is TaskState.INPUT_REQUIRED:
+        asked = task.question.text if task.question else "a question"
+        raise Conflict(f"task: {task.id!r} waits for an answer ({asked}); accepted: to follow it by its id, and answer")
+    raise SametaskError(f"task: {task.id!r} was {task.state}")

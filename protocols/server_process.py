@@ -13,6 +13,8 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
+
 from ..agents.errors import SametaskError, Unavailable
 from .variants import Endpoint, Variant
 
@@ -35,19 +37,11 @@ class ServerOptions:
     def command(self) -> list[str]:
         """The command line that serves this."""
         names = ",".join(variant.name for variant in self.variants)
-        line = [
-            sys.executable,
-            "-m",
-            "sametask.console.main",
-            "serve",
-            *self.agents,
-            "--protocol",
-            names,
-            "--engine",
-            self.engine,
-        ]
+        # -P: the working directory does not come before the installed packages.
+        line = [sys.executable, "-P", "-m", "sametask.console.main", "serve"]
+        line += [*self.agents, "--protocol", names, "--engine", self.engine]
         if all(variant.listeners for variant in self.variants):
-            line += ["--host", self.host, "--port", str(self.port), "--json"]
+            line += ["--host", self.host, "--port", str(self.port), "--json", "--until-stdin-closes"]
             for name, address in self.advertise.items():
                 line += ["--advertise", f"{name}={address}"]
         return line
@@ -60,6 +54,8 @@ class ServerOptions:
 
 @dataclass(frozen=True)
 class ServerProcess:
+    """Shape: `endpoints` by the variant's name, as the server printed them."""
+
     process: asyncio.subprocess.Process
     endpoints: Mapping[str, Endpoint]
 
@@ -69,50 +65,76 @@ class ServerProcess:
 
     async def kill(self) -> None:
         """SIGKILL, and wait until the process is gone."""
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
         await self.process.wait()
+        with anyio.move_on_after(STOP_S):  # a child of its own may still hold its stdout
+            await _gone(self.process)
 
     async def stop(self) -> int:
         """SIGTERM, then SIGKILL when it has not drained within `STOP_S`. Shape: the exit code."""
         if self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.send_signal(signal.SIGTERM)
-            try:
-                await asyncio.wait_for(self.process.wait(), STOP_S)
-            except TimeoutError:
-                await self.kill()
+        try:
+            await asyncio.wait_for(_gone(self.process), STOP_S)
+        except TimeoutError:
+            await self.kill()
         assert self.process.returncode is not None
         return self.process.returncode
 
 
 @contextlib.asynccontextmanager
 async def server_process(options: ServerOptions) -> AsyncGenerator[ServerProcess]:
-    """Start `sametask serve` and yield it once it says that it accepts; leaving the block stops it.
+    """Start `sametask serve` and yield it once it says that it accepts; leaving the block stops it. It also stops when this
+    process dies, whatever kills it.
 
     Raises: the error that the server itself printed (a port in use, an unknown engine), or Unavailable.
     """
     process = await asyncio.create_subprocess_exec(
         *options.command,
-        stdin=asyncio.subprocess.DEVNULL,
+        # Never written to: that it closes tells the server that we are gone.
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         limit=2**20,
+        # Ctrl-C on a terminal goes to its whole process group: whether the server ends is for us to say.
+        process_group=0,
     )
-    assert process.stdout is not None
     server = ServerProcess(process, {})
     try:
-        try:
-            line = await asyncio.wait_for(process.stdout.readline(), READY_S)
-        except TimeoutError:
-            raise Unavailable(f"the server (process {process.pid}) did not say that it accepts within {READY_S:g} s") from None
-        if not line:
-            raise Unavailable("the server ended before it accepted")
-        said: dict[str, Any] = json.loads(line)
-        if "error" in said:
-            raise SametaskError.from_json(said["error"])
-        ready = {name: Endpoint(end["url"], end["listeners"]) for name, end in said["ready"].items()}
-        server = ServerProcess(process, ready)
+        server = ServerProcess(process, await _ready(process))
         yield server
     finally:
-        await asyncio.shield(server.stop())
+        with anyio.CancelScope(shield=True):
+            await server.stop()
+
+
+async def _ready(process: asyncio.subprocess.Process) -> dict[str, Endpoint]:
+    assert process.stdout is not None
+    try:
+        line = await asyncio.wait_for(process.stdout.readline(), READY_S)
+    except TimeoutError:
+        raise Unavailable(f"the server (process {process.pid}) did not say that it accepts within {READY_S:g} s") from None
+    try:
+        said: dict[str, Any] = json.loads(line or b"{}")
+        if "error" in said:
+            raise SametaskError.from_json(said["error"])
+        return {name: Endpoint(end["url"], end["listeners"]) for name, end in said["ready"].items()}
+    except (ValueError, TypeError, KeyError):
+        if line:
+            raise Unavailable(f"the server printed what is no address: {line[:80]!r}") from None
+        code = await process.wait()
+        raise Unavailable(f"the server ended before it accepted (exit code {code})") from None
+
+
+async def _gone(process: asyncio.subprocess.Process) -> None:
+    """Wait until the process has ended and its pipes are closed, so that no transport outlives the event loop."""
+    assert process.stdout is not None
+    assert process.stdin is not None
+    process.stdin.close()
+    await process.stdout.read()
+    await process.wait()
+    with contextlib.suppress(ConnectionError):
+        await process.stdin.wait_closed()

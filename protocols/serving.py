@@ -10,6 +10,8 @@ from ..agents.engine import TaskEngine
 from ..agents.errors import InvalidInput
 from .variants import Bind, Endpoint, Variant, variants
 
+LAST_PORT = 65_535
+
 
 def servable(names: Sequence[str]) -> list[Variant]:
     """The variants of these names, each with a server of its own.
@@ -34,8 +36,13 @@ async def serve_all(engine: TaskEngine, chosen: Sequence[Variant], bind: Bind) -
     """Yields the endpoint of each variant by name. The listeners take consecutive ports from `bind.port`, in the order
     given; variants with the same server half share one.
 
-    Raises: Unavailable when a port cannot be bound.
+    Raises: Unavailable when a port cannot be bound; InvalidInput when the last of them would be above 65535.
     """
+    needed = sum(len(listeners) for listeners in {variant.server: variant.listeners for variant in chosen}.values())
+    if bind.port and bind.port + needed - 1 > LAST_PORT:
+        raise InvalidInput(
+            "port", bind.port, f"accepted: up to {LAST_PORT - needed + 1} ({needed} listeners take consecutive ports), or 0"
+        )
     endpoints: dict[str, Endpoint] = {}
     by_server: dict[str, Endpoint] = {}
     port = bind.port

@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from ...agents.errors import ConnectionLost, InvalidInput, SametaskError, Unavailable, UnknownAgent, UnknownSkill
 from ...agents.events import Event, Task, TaskState
 from ...proto import tasks_pb2 as pb
-from ..client import AgentInfo, ClientSettings, NotOffered
+from ..client import AgentInfo, ClientSettings, NotOffered, outcome
 from ..grpc_listening import channel
 from .codec import Codec
 from .discovery import reflected
@@ -47,10 +47,7 @@ class GrpcClient:
         if not compiled.long:
             message = self._codec.encode(request, compiled.call.request)
             return self._codec.decode(await self._skill(compiled, compiled.call, message))
-        task = await self.wait((await self.submit(agent, skill, request)).id)
-        if task.error is not None:
-            raise SametaskError.from_json(task.error.model_dump())
-        return task.result
+        return outcome(await self.wait((await self.submit(agent, skill, request)).id))
 
     async def submit(self, agent: str, skill: str, request: Mapping[str, Any], *, key: str | None = None) -> Task:
         compiled = await self._long(agent, skill)

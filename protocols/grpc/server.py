@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from ...agents.contract import Origin, Skill
 from ...agents.engine import TaskEngine
+from ...agents.errors import InvalidInput
 from ..grpc_listening import listen_grpc
 from ..variants import Bind, Endpoint
 from .codec import Codec, parse
@@ -122,9 +123,12 @@ class Services:
 async def serve(engine: TaskEngine, bind: Bind) -> AsyncGenerator[GrpcEndpoint]:
     """Serve the roster's agents over gRPC.
 
-    Raises: Unavailable, naming the port, when it cannot be bound.
+    Raises: Unavailable, naming the port, when it cannot be bound; InvalidInput when none of the agents has a compiled service.
     """
     services = Services(engine)
+    if engine.roster and not services.by_agent:
+        accepted = "the variant grpc speaks messages compiled from proto/, and there are none for it; accepted: another variant"
+        raise InvalidInput("agents", ", ".join(engine.roster), accepted)
     if services.left_out:
         _log.warning("no compiled gRPC service, so not served by the variant grpc: %s", ", ".join(services.left_out))
     async with listen_grpc(services.register, bind) as address:

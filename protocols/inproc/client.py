@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, cast
 
 from ...agents.engine import TaskEngine
+from ...agents.errors import InvalidInput
 from ...agents.events import Event, Snapshot, Task, TaskState
 from ...agents.runtime import open_engine
 from ...agents.team import team
-from ..client import AgentInfo, ClientSettings, SkillInfo
+from ..client import AgentInfo, ClientSettings, SkillInfo, outcome
 
 
 class InprocClient:
@@ -30,11 +31,16 @@ class InprocClient:
 
     async def call(self, agent: str, skill: str, request: Mapping[str, Any]) -> Any:
         found = self.engine.roster.skill(agent, skill)
+        if found.long:
+            return outcome(await self.wait((await self.submit(agent, skill, request)).id))
         return await found(found.parse(dict(request)))
 
     async def submit(self, agent: str, skill: str, request: Mapping[str, Any], *, key: str | None = None) -> Task:
         found = self.engine.roster.skill(agent, skill)
-        return await self.engine.submit(found, found.parse(dict(request)), key=key)
+        parsed = found.parse(dict(request))
+        if not found.long:
+            raise InvalidInput("skill", skill, "a long skill is accepted; this one answers at once, so call it")
+        return await self.engine.submit(found, parsed, key=key)
 
     async def stream(
         self, agent: str, skill: str, request: Mapping[str, Any], *, key: str | None = None
@@ -45,12 +51,13 @@ class InprocClient:
             yield event
 
     async def events(self, task_id: str, after: int = 0) -> AsyncIterator[Event]:
-        async for event in self.engine.events(task_id, after):
-            yield event
-            if event.state is TaskState.INPUT_REQUIRED:
-                task = await self.engine.get(task_id)
-                if task.state is TaskState.INPUT_REQUIRED and task.last_seq == event.seq:
-                    return
+        async with aclosing(cast("AsyncGenerator[Event]", self.engine.events(task_id, after))) as events:
+            async for event in events:
+                yield event
+                if event.state is TaskState.INPUT_REQUIRED:
+                    task = await self.engine.get(task_id)
+                    if task.state is TaskState.INPUT_REQUIRED and task.last_seq == event.seq:
+                        return
 
     async def get(self, task_id: str) -> Task:
         return await self.engine.get(task_id)

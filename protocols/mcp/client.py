@@ -182,9 +182,18 @@ def _agents(tools: list[t.Tool], described: list[dict[str, Any]]) -> tuple[Agent
 
 @asynccontextmanager
 async def connect_http(url: str, settings: ClientSettings = ClientSettings()) -> AsyncGenerator[McpClient]:
-    """A client of `http://HOST:PORT/mcp`. Nothing is sent until the first request: 2026-07-28 has no handshake."""
+    """A client of `http://HOST:PORT/mcp`. Nothing is sent until the first request: 2026-07-28 has no handshake.
+
+    Raises: InvalidInput when `url` is not an http or https URL.
+    """
     import httpx2
 
+    try:
+        place = httpx2.URL(url)
+    except httpx2.InvalidURL as error:
+        raise InvalidInput("url", url, f"accepted: http://HOST:PORT/mcp ({error})") from None
+    if place.scheme not in ("http", "https") or not place.host:
+        raise InvalidInput("url", url, "accepted: http://HOST:PORT/mcp or https://HOST[:PORT]/mcp")
     # The answers' timeouts are the session's, so that an open subscription may be silent between two pings.
     timeout = httpx2.Timeout(None, connect=settings.connect_timeout_s)
     async with httpx2.AsyncClient(timeout=timeout) as http:

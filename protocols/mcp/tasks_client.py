@@ -12,8 +12,8 @@ import anyio
 import mcp.types as t
 from mcp.client import ClaimContext, ClientExtension, NotificationBinding, ResultClaim
 
-from ...agents.errors import ConnectionLost, SametaskError
-from ..client import ClientSettings
+from ...agents.errors import ConnectionLost
+from ..client import ClientSettings, outcome
 from .connection import Connection
 from .status import task_of
 from .wire import TASKS, CancelTask, CreateTaskResult, DetailedTask, GetTask, TaskIdParams, UpdateParams, UpdateTask
@@ -136,8 +136,7 @@ class TasksClient(ClientExtension):
             if told.status == "completed":
                 return t.CallToolResult.model_validate(told.result, by_name=False)
             if told.status != "working":
-                task = task_of(told)
-                raise SametaskError(f"task: {task.id!r} is {task.state}; follow it by its id")
+                outcome(task_of(told))  # raises: it has not completed
             await anyio.sleep(self._poll_s(told))
 
     def _poll_s(self, told: DetailedTask) -> float:

@@ -16,7 +16,7 @@ from httpx_sse import EventSource
 
 from ...agents.errors import ConnectionLost, InvalidInput, SametaskError, TooLarge, Unavailable, UnknownTask
 from ...agents.events import Event, Task, TaskState
-from ..client import AgentInfo, ClientSettings, SkillInfo
+from ..client import AgentInfo, ClientSettings, SkillInfo, outcome
 from ..errors import from_peer
 
 LONGEST_WAIT_S = 30
@@ -47,10 +47,7 @@ class RestClient:
             result = pydantic_core.from_json(await self._read(response))
         if response.status_code != 202:
             return result
-        task = await self.wait(result["id"])
-        if task.error is not None:
-            raise SametaskError.from_json(task.error.model_dump())
-        return task.result
+        return outcome(await self.wait(result["id"]))
 
     async def submit(self, agent: str, skill: str, request: Mapping[str, Any], *, key: str | None = None) -> Task:
         path = _skill_path(agent, skill)
