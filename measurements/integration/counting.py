@@ -21,6 +21,7 @@ import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import pairwise
 
 from .complexity import cognitive_complexity
 
@@ -102,16 +103,17 @@ def _empty(node: ast.AST) -> bool:
 
 def _tokens(source: str, tree: ast.AST) -> int:
     docstrings = [
-        (node.lineno, node.end_lineno or 0)
+        ((node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0))
         for node in ast.walk(tree)
-        if isinstance(node, ast.expr | ast.stmt) and _is_string(node)
+        if isinstance(node, ast.Expr) and _is_string(node)
     ]
     kept = [
         token.string
         for token in tokenize.generate_tokens(io.StringIO(source).readline)
-        if token.type not in _LAYOUT and not any(first <= token.start[0] <= last for first, last in docstrings)
+        if token.type not in _LAYOUT and not any(start <= token.start < end for start, end in docstrings)
     ]
-    return sum(not (token == "," and after in ("]", ")", "}")) for token, after in zip(kept, [*kept[1:], ""], strict=True))
+    wrapping = sum(token == "," and after in (")", "]", "}") for token, after in pairwise(kept))
+    return len(kept) - wrapping
 
 
 def _fields(tree: ast.AST) -> Iterator[ast.AnnAssign]:
