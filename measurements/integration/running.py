@@ -20,6 +20,9 @@ from pydantic import BaseModel
 
 from .sources import AGENTS
 
+REASON_CHARS = 500
+"""A reason is one line of at most so many characters."""
+
 
 class UntypedResult(Exception):
     """A specimen gave something whose fields no type checker knows."""
@@ -46,7 +49,8 @@ async def _outcome(package: str, agent: str, client: Any) -> dict[str, Any]:
 def _failure(error: BaseException) -> dict[str, Any]:
     while isinstance(error, BaseExceptionGroup):
         error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
-    return {"error": f"{type(error).__name__}: {error}"}
+    text = " ".join(str(error).split())
+    return {"error": f"{type(error).__name__}: {text[:REASON_CHARS]}"}
 
 
 def plain(result: Any) -> Any:
