@@ -23,8 +23,8 @@ with task_cancel. A task outlives this conversation; keep its id.
 
 2. Which protocol to choose, and whether a published claim holds here. First look with list_reports whether a run answers it; \
 read_report gives its numbers (pass `section` to read one metric only). Where there is no run, or the source changed since, \
-measure with run_comparison: seconds to a few minutes, so say so first, and narrow it with `only` and `variants` where the \
-question is narrow.
+measure with run_comparison: ten seconds for one variant and metric, several minutes for everything, so say so first. Narrow \
+it with `only` and `variants` where the question is narrow; give `background` where it is not, then look with list_reports.
 
 When you report numbers: give the unit, the interval and the number of trials; name a winner only where the report does; say \
 what was not measured and why; say when a run was interrupted. Numbers hold for this machine and these library versions only. \

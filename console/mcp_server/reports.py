@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...agents.errors import InvalidInput, NotFound, SametaskError
 from ...protocols.mcp.extras import ExtraResource, ExtraTool, Progress
+from .comparing import Measuring
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 FILES = {"markdown": "report.md", "json": "report.json"}
@@ -45,6 +46,7 @@ class UnreadableRun(BaseModel):
 class RunList(BaseModel):
     folder: str
     total: int = Field(description="how many runs the folder holds")
+    measuring: Measuring | None = Field(description="the comparison that this server is measuring now")
     runs: list[ListedRun]
     unreadable: list[UnreadableRun]
 
@@ -66,8 +68,8 @@ class ReadRequest(BaseModel):
 class Reports:
     """Reads the runs below one folder, and nothing outside it."""
 
-    def __init__(self, runs: Path) -> None:
-        self._runs = runs
+    def __init__(self, runs: Path, measuring: Callable[[], Measuring | None]) -> None:
+        self._runs, self._measuring = runs, measuring
         self._deriving = asyncio.Lock()
 
     def tools(self) -> list[ExtraTool]:
@@ -75,8 +77,8 @@ class Reports:
             ExtraTool(
                 "list_reports",
                 "Lists the comparison runs on this machine, the newest first: name, start and end (UTC), how each ended, "
-                "suite, variants and metrics, and counts of attempts. Use it first whenever the question is about protocols: a "
-                "run may answer it already.",
+                "suite, variants and metrics, counts of attempts, and how far the one is that is being measured. Use it first "
+                "whenever the question is about protocols: a run may answer it already.",
                 ListRequest,
                 self._list,
                 RunList,
@@ -142,7 +144,13 @@ class Reports:
                 )
             )
         listed.sort(key=lambda run: run.started, reverse=True)
-        return RunList(folder=str(self._runs), total=len(listed), runs=listed[:limit], unreadable=unreadable)
+        return RunList(
+            folder=str(self._runs),
+            total=len(listed),
+            measuring=self._measuring(),
+            runs=listed[:limit],
+            unreadable=unreadable,
+        )
 
     async def _read(self, request: ReadRequest, progress: Progress) -> str:
         text = await self._text(request.run or await self._newest(), request.format)

@@ -84,11 +84,11 @@ def _built(engine: TaskEngine, comparisons: Comparisons, runs: Path) -> McpServe
     from .instructions import instructions
     from .reports import Reports
 
-    reports = Reports(runs)
+    reports = Reports(runs, lambda: comparisons.measuring)
     return build_server(
         engine,
         instructions=instructions(engine.roster, runs),
-        extra_tools=[comparisons.tool(), *reports.tools()],
+        extra_tools=[*comparisons.tools(), *reports.tools()],
         extra_resources=reports.resources(),
         long_tools="both",
     )
