@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := compare
-.PHONY: compare test lint types wheel proto lock clean
+.PHONY: compare test lint types proto openapi lock clean
 
 $(VENV)/.runtime: requirements.lock pyproject.toml setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "sametask needs Python >= 3.11, this is " + sys.version.split()[0])'
@@ -32,6 +32,9 @@ types: $(VENV)/.dev
 
 proto: $(VENV)/.dev
 	@$(BIN)/python -m sametask.proto
+
+openapi: $(VENV)/.dev
+	@$(BIN)/python -m sametask.measurements.integration.generate
 
 lock:
 	uv pip compile --universal --generate-hashes --python-version 3.11 --group dev pyproject.toml -o requirements-dev.lock

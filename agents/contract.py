@@ -243,6 +243,8 @@ def invalid_input(error: ValidationError) -> InvalidInput:
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
     more = error.error_count() - 1
     accepted = first["msg"][:1].lower() + first["msg"][1:] + (f" (and {more} more)" if more else "")
+    if first["type"] == "missing":
+        return InvalidInput.missing(path, accepted)
     return InvalidInput(path or "input", first["input"], accepted)
 
 

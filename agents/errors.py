@@ -64,6 +64,13 @@ class InvalidInput(SametaskError):
             shown = shown[:77] + "..."
         super().__init__(f"{field}: {shown} is not accepted; {accepted}", field=field, value=shown, accepted=accepted)
 
+    @classmethod
+    def missing(cls, field: str, accepted: str) -> InvalidInput:
+        """A required field that was not given at all, so that there is no value to show."""
+        error = cls(field, None, accepted)
+        SametaskError.__init__(error, f"{field}: missing; {accepted}", field=field, accepted=accepted)
+        return error
+
 
 class NotFound(SametaskError):
     """The thing named does not exist."""

@@ -93,7 +93,7 @@ def _table(rows: Sequence[Row], side: str) -> Table:
         ("names", "Library names"),
         ("schema_fields", "Schema fields by hand"),
         ("complexity", "Cognitive complexity"),
-        ("agents", "Agents"),
+        ("generated_lines", "Lines, generated"),
     ]
     return Table(columns, rows, f"Integration code on the {side}'s side")
 

@@ -13,15 +13,9 @@ SCENARIOS = {
     "connection_cut": "the connection is cut",
     "server_killed": "the server is killed",
 }
-HARMS = {
-    "lost": "lost",
-    "duplicated": "duplicated",
-    "hung": "hung",
-    "events_lost": "lost events",
-    "events_duplicated": "duplicated events",
-    "events_reordered": "reordered events",
-}
-TRIAL_HARMS = ("lost", "duplicated", "hung")
+TRIAL_HARMS = {"lost": "lost", "duplicated": "duplicated", "hung": "hung"}
+TIMES = ("time_to_know_ms", "time_to_recover_ms")
+EVENT_HARMS = {"events_lost": "lost", "events_duplicated": "duplicated", "events_reordered": "reordered"}
 
 
 def present(rows: Sequence[Row]) -> Sequence[Section]:
@@ -32,7 +26,7 @@ def present(rows: Sequence[Row]) -> Sequence[Section]:
     sections = [Section("What became of the task", _text(rows), [_outcomes(rows)], _matrix(rows))]
     if any(row.get("events_expected") for row in rows):
         sections.append(Section("What became of its events", _EVENTS_TEXT, [_events(rows)]))
-    if any(row.get(key) is not None for row in rows for key in ("time_to_know_ms", "time_to_recover_ms")):
+    if any(row.get(key) is not None for row in rows for key in TIMES):
         sections.append(Section("How long it took", _TIMES_TEXT, [_times(rows)], _dots(rows)))
     return sections
 
@@ -40,16 +34,18 @@ def present(rows: Sequence[Row]) -> Sequence[Section]:
 _METHOD = (
     "A long task runs, a fault strikes in the middle of it, and two ledgers are compared: what the agent really did, and what "
     "the client was told. *Delivered*: the client has the right result and every step was done once. *Duplicated*: a step was "
-    "done twice. *Lost*: the client was told something that is not so. *Hung*: it was told nothing final by the deadline. *Failed "
-    "cleanly*: it was told of an error, and the work is indeed not done."
+    "done twice. *Lost*: the client was told something that is not so. *Hung*: it was told nothing final by the deadline. "
+    "*Failed cleanly*: it was told of an error, and the work is indeed not done. A step that was executed when the server died, "
+    "and not yet recorded, is executed again: the runtime promises at least once, the same under every protocol."
 )
 _EVENTS_TEXT = (
     "Every step of the task tells an event. *Told live*: the client heard of it by itself, not only by what a later look at "
     "the task holds. Sums over all trials."
 )
 _TIMES_TEXT = (
-    "*Time to know*: from the fault until the client learned that something was wrong. *Time to recover*: from the fault until "
-    "it had the result. A trial in which that moment never came has no time; each dot is one trial, the tick is the median."
+    "*Time to know*: from the fault until the client held a true statement of the server's about its task again. *Time to "
+    "recover*: from the fault until it was told something that it did not know yet. Where the server was killed, both hold its "
+    "start. A trial in which that moment never came has no time; each dot is one trial, the tick is the median."
 )
 
 
@@ -58,16 +54,17 @@ def _scenario(name: str) -> str:
 
 
 def _harms(row: Row) -> list[str]:
-    return [f"{number(row[key])} {word}" for key, word in HARMS.items() if row.get(key)]
+    trials = [f"{number(row[key])} {word}" for key, word in TRIAL_HARMS.items() if row.get(key)]
+    return trials + [f"{counted(row[key], 'event')} {word}" for key, word in EVENT_HARMS.items() if row.get(key)]
 
 
 def _verdict(row: Row) -> Tone | str:
-    """bad: something was lost, doubled or hung; warn: some trials failed, but said so; good: every trial delivered once."""
+    """bad: a result was lost, doubled or never came; warn: a trial failed and said so, or events went amiss; good: neither."""
     if not row.get("trials"):
         return "none"
-    if _harms(row):
+    if any(row.get(key) for key in TRIAL_HARMS):
         return "bad"
-    return "good" if row.get("delivered") == row["trials"] else "warn"
+    return "good" if row.get("delivered") == row["trials"] and not _harms(row) else "warn"
 
 
 def _text(rows: Sequence[Row]) -> str:
@@ -100,11 +97,9 @@ def _sentences(rows: Sequence[Row]) -> str:
         score = f"`{row['variant']}` delivered {number(row.get('delivered') or 0)} of {number(row.get('trials') or 0)}"
         failed = f"{number(row['failed_cleanly'])} failed with a clear error" if row.get("failed_cleanly") else ""
         match _verdict(row):
-            case "bad":
-                told.append(f"{score}: {listed([*_harms(row), *filter(None, [failed])])}.")
-            case "warn":
-                accounted = (row.get("delivered") or 0) + (row.get("failed_cleanly") or 0) == row["trials"]
-                told.append(f"{score}{f'; {failed}' if failed else ''}{', none in silence' if failed and accounted else ''}.")
+            case "bad" | "warn":
+                harms = [*_harms(row), *filter(None, [failed])]
+                told.append(f"{score}{f': {listed(harms)}' if harms else ''}.")
             case _:
                 pass
     if absent := [f"`{row['variant']}`" for row in rows if _verdict(row) == "none"]:
@@ -150,8 +145,7 @@ def _events(rows: Sequence[Row]) -> Table:
         ("events_duplicated", "Duplicated"),
         ("events_reordered", "Reordered"),
     ]
-    harms = [key for key in HARMS if key not in TRIAL_HARMS]
-    marks = {(index, key): Mark("bad") for index, row in enumerate(rows) for key in harms if row.get(key)}
+    marks = {(index, key): Mark("warn") for index, row in enumerate(rows) for key in EVENT_HARMS if row.get(key)}
     return Table(columns, _named(rows), "Events over all trials", marks)
 
 
@@ -164,7 +158,8 @@ def _times(rows: Sequence[Row]) -> Table:
         ("delivered", "Delivered"),
         ("trials", "Trials"),
     ]
-    return Table(columns, _named(rows), "Times after the fault")
+    timed = [row for row in rows if row.get("not_testable") or any(row.get(key) is not None for key in TIMES)]
+    return Table(columns, _named(timed), "Times after the fault")
 
 
 def _tile(row: Row) -> str:
@@ -173,11 +168,12 @@ def _tile(row: Row) -> str:
             return "not measured"
         case "good":
             return f"✓ {number(row['delivered'])}/{number(row['trials'])}"
-        case "bad":
-            harms = [f"{number(row[key])} {HARMS[key]}" for key in TRIAL_HARMS if row.get(key)] or _harms(row)
-            return f"✗ {number(row.get('delivered') or 0)}/{number(row['trials'])}, {', '.join(harms)}"
-        case _:
-            return f"! {number(row.get('delivered') or 0)}/{number(row['trials'])}, rest failed cleanly"
+        case verdict:
+            failed = f"{number(row['failed_cleanly'])} failed cleanly" if row.get("failed_cleanly") else ""
+            amiss = [*_harms(row), *filter(None, [failed])]
+            # The worst two: a tile is small, and the tables below have them all.
+            score = f"{number(row.get('delivered') or 0)}/{number(row['trials'])}"
+            return f"{'✗' if verdict == 'bad' else '!'} {', '.join([score, *amiss[:2]])}"
 
 
 def _matrix(rows: Sequence[Row]) -> list[Chart]:
@@ -187,8 +183,8 @@ def _matrix(rows: Sequence[Row]) -> list[Chart]:
     chart = charts.matrix(
         tiles,
         "scenario_name",
-        alt_text="Trials delivered per variant and fault. ✓: every one, once. !: some failed, but said so. "
-        "✗: results or events were lost or duplicated, or the client hung.",
+        alt_text="Trials delivered per variant and fault. ✓: every one, once. !: some failed and said so, or "
+        "events went amiss. ✗: results were lost or duplicated, or never came.",
     )
     return [chart] if chart else []
 
