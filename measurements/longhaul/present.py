@@ -112,15 +112,16 @@ def _named(rows: Sequence[Row]) -> list[Row]:
 
 
 def _outcomes(rows: Sequence[Row]) -> Table:
+    # What harms comes first: a narrow terminal leaves out the last columns.
     columns = [
         ("scenario_name", "Fault"),
         ("variant", "Variant"),
-        ("trials", "Trials"),
         ("delivered", "Delivered"),
-        ("failed_cleanly", "Failed cleanly"),
         ("lost", "Lost"),
         ("duplicated", "Duplicated"),
         ("hung", "Hung"),
+        ("failed_cleanly", "Failed cleanly"),
+        ("trials", "Trials"),
         ("steps_rerun", "Steps run again"),
     ]
     marks: dict[tuple[int, str], Mark] = {}

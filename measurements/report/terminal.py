@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 TONES: Mapping[str, str] = {"good": "green", "warn": "yellow", "bad": "bold red", "quiet": "dim"}
+LONGEST_NAME = 28
+"""Columns of the terminal that a text may take before it wraps."""
+GUTTER = 3
+"""Between two columns: the padding of both, and the line that the table leaves blank."""
 HUES: Mapping[str, str] = dict(zip(FAMILIES, ("blue", "dark_orange", "green", "magenta", "bright_black"), strict=True))
 
 
@@ -56,8 +60,11 @@ def _print(table: Table, console: Console) -> None:
 
     if (narrow := _narrowed(table)) is None:
         return
-    shown = shown_table(narrow)
-    console.print(_rich(shown))
+    fitting, left_out = _fitting(narrow, console.width)
+    shown = shown_table(fitting)
+    console.print(_rich(shown, console.width))
+    if left_out:
+        console.print(Padding(Text(f"In the report also: {', '.join(left_out).lower()}.", style="dim"), (0, 0, 0, 2)))
     for number, note in enumerate(shown.notes, start=1):
         console.print(Padding(Text(f"{number}  {note}", style="dim"), (0, 0, 0, 2)))
 
@@ -78,16 +85,39 @@ def _narrowed(table: Table) -> Table | None:
     return Table(columns, [table.rows[index] for index in kept], table.caption, marks)
 
 
-def _rich(shown: ShownTable) -> RichTable:
+def _fitting(table: Table, width: int) -> tuple[Table, list[str]]:
+    """The table with as many of its columns as fit without cutting a number or a word, and the headings of the others."""
+    shown = shown_table(table)
+    used, kept = 0, 0
+    for index in range(len(shown.headings)):
+        used += _width(shown, index) + GUTTER
+        if used > width and kept >= 2:
+            break
+        kept += 1
+    columns = list(table.columns)
+    return Table(columns[:kept], table.rows, table.caption, table.marks), list(shown.headings[kept:])
+
+
+def _width(shown: ShownTable, index: int) -> int:
+    """The columns of the terminal that this column cannot do without."""
+    word = max(map(len, shown.headings[index].split()), default=0)
+    return max(word, *(min(len(row[index].text), LONGEST_NAME) + 2 * bool(row[index].notes) for row in shown.rows))
+
+
+def _rich(shown: ShownTable, width: int) -> RichTable:
     from rich import box
     from rich.table import Table as RichTable
 
     drawn = RichTable(title=shown.caption or None, title_justify="left", title_style="dim", box=box.SIMPLE_HEAD, pad_edge=False)
+    least = [_width(shown, index) for index in range(len(shown.headings))]
+    spare = max(width - sum(least) - GUTTER * len(least), 0)
     for index, (title, kind) in enumerate(zip(shown.headings, shown.kinds, strict=True)):
+        # Widths are ours: rich would take from every column alike, and cut the last one off.
+        natural = max(len(title), *(len(row[index].text) + 2 * bool(row[index].notes) for row in shown.rows))
+        more = min(max(natural - least[index], 0), spare)
+        spare -= more
         justify: Literal["left", "right"] = "right" if kind in ("number", "interval") else "left"
-        widest = max(len(row[index].text) + 2 * bool(row[index].notes) for row in shown.rows)
-        # Headings may wrap, numbers and names may not.
-        drawn.add_column(title, justify=justify, overflow="fold", min_width=min(widest, 28))
+        drawn.add_column(title, justify=justify, overflow="fold", width=least[index] + more)
     for row in shown.rows:
         drawn.add_row(*(_cell(cell, named=index < 2) for index, cell in enumerate(row)))
     return drawn

@@ -313,9 +313,14 @@ def test_long_haul_verdicts_follow_the_rows() -> None:
     text = present_longhaul([clean, harmed, told, absent])[0].text
     assert "When the connection is cut**: every trial delivered its result once over `rest` (20 of 20)." in text
     assert "`mcp-http` delivered 17 of 20: 3 lost." in text
-    assert "`grpc` delivered 5 of 20; 15 failed with a clear error, none in silence." in text
+    assert "`grpc` delivered 5 of 20: 15 failed with a clear error." in text
     assert "Not measured: `inproc`." in text
     assert "up to 14% of cases" in text
+    cut = clean | {"events_lost": 1}
+    assert "`rest` delivered 20 of 20: 1 event lost." in present_longhaul([cut])[0].text
+    assert [row["verdict"] for row in _data(present_longhaul([clean, harmed, told, absent, cut])[0].charts[0])] == [
+        *("none", "good", "warn", "bad", "warn"),
+    ]
     assert "no event was lost" not in text, "the rows do not say so"
     assert "no event was lost" in present_longhaul([clean | {"events_lost": 0, "events_duplicated": 0}])[0].text
 
@@ -497,3 +502,17 @@ def test_a_real_browser_shows_the_page_without_a_complaint(folder: RunFolder, tm
         assert re.findall(r'data-overflow="(-?\d+)"', dom) == ["0"], "a narrow page scrolls inside its tables, never as a whole"
         paints += re.findall(r'data-paint="([^"]*)"', dom)
     assert len(set(paints)) == 2, "one drawing, painted anew by the theme"
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_a_terminal_cuts_no_number_and_no_name(folder: RunFolder, width: int) -> None:
+    console = Console(file=io.StringIO(), width=width)
+    summarise(write_reports(folder, METRICS).document, console)
+    text = console.file.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    assert len(re.findall(r"mcp-http-2025 ", text)) > 6
+    assert "10,574" in text if width == 160 else "In the report also:" in text
+    assert "…" not in text
+    rules = [line for line in text.splitlines() if "─" in line and not line.strip(" ─")]
+    assert rules
+    assert all(line.endswith(" ") for line in rules), "a rule that lost its last blank is a table that was cut off"
