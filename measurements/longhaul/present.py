@@ -35,8 +35,8 @@ _METHOD = (
     "A long task runs, a fault strikes in the middle of it, and two ledgers are compared: what the agent really did, and what "
     "the client was told. *Delivered*: the client has the right result and every step was done once. *Duplicated*: a step was "
     "done twice. *Lost*: the client was told something that is not so. *Hung*: it was told nothing final by the deadline. "
-    "*Failed cleanly*: it was told of an error, and the work is indeed not done. A step that was executed when the server died, "
-    "and not yet recorded, is executed again: the runtime promises at least once, the same under every protocol."
+    "*Failed cleanly*: it was told of an error, and the work is indeed not done. A step that was executed when the server "
+    "died, and not yet recorded, is executed again: the runtime promises at least once, the same under every protocol."
 )
 _EVENTS_TEXT = (
     "Every step of the task tells an event. *Told live*: the client heard of it by itself, not only by what a later look at "
