@@ -13,7 +13,7 @@ import anyio
 from rich.console import Console
 
 from ..agents.contract import Roster
-from ..agents.errors import ConnectionLost, InvalidInput, SametaskError, UnknownAgent, UnknownSkill
+from ..agents.errors import ConnectionLost, InvalidInput, SametaskError, Unavailable, UnknownAgent, UnknownSkill
 from ..agents.events import OpenQuestion, Snapshot, StateChanged, Task
 from ..protocols.client import AgentClient, AgentInfo, SkillInfo, outcome
 from ..protocols.following import Follower, Open
@@ -58,7 +58,11 @@ async def run_call(call: Call) -> int:
         _check(call)
         if call.url:
             connect = chosen.connect()
-            result = await _call(call, None, None, lambda: connect(call.url))
+            try:
+                result = await _call(call, None, None, lambda: connect(call.url))
+            except (ConnectionLost, Unavailable) as error:
+                error.add_note(f"{call.via} at {call.url}")
+                raise
         else:
             roster = roster_of(call.agents)
             found = roster.skill(call.agent, call.skill)

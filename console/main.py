@@ -192,6 +192,8 @@ def main() -> None:
     """Run the command line; every error becomes one line on stderr and a code: 2 for bad input, 1 for the rest, 130 for
     Ctrl-C.
     """
+    # gRPC's C library logs on stderr what its callers are told anyway.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:

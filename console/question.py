@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -56,7 +57,11 @@ class Answers:
             self._stderr.print(title, style="bold", highlight=False, markup=False, soft_wrap=True)
         self._stderr.print(f"  {name} ({_hint(spec)}): ", end="", highlight=False, markup=False, soft_wrap=True)
         if terminal:
-            line = await self._lines.next()
+            try:
+                line = await self._lines.next()
+            except asyncio.CancelledError:
+                self._stderr.print()  # Ctrl-C: what is said next does not belong to the prompt
+                raise
         else:
             self._stderr.print(line, highlight=False, markup=False, soft_wrap=True)
         return None if line is None else line.strip()

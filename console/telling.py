@@ -35,11 +35,12 @@ class Teller:
         if not self._stderr.is_terminal:
             yield
             return
+        # What the agent says comes last: it is what may be cut where the terminal is narrow.
         columns = (
             TextColumn("{task.description}", table_column=Column(no_wrap=True), markup=False),
-            BarColumn(bar_width=None, table_column=Column(min_width=10, max_width=40, ratio=1)),
+            BarColumn(bar_width=20),
+            TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
             TextColumn("{task.fields[told]}", table_column=Column(no_wrap=True, overflow="ellipsis"), markup=False),
-            TimeElapsedColumn(),
         )
         with Progress(*columns, console=self._stderr, transient=True) as progress:
             self._bar = progress, progress.add_task(self._title, total=None, told="")

@@ -149,6 +149,7 @@ async def _pipes(limit_bytes: int) -> AsyncGenerator[tuple[LinesIn, LinesOut]]:
     finally:
         reading.close()
         writing.close()
+        sys.stdout.flush()  # what was printed meanwhile still goes to stderr
         for fd, saved in enumerate(kept):
             os.set_blocking(saved, True)
             os.dup2(saved, fd)
