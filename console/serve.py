@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -49,9 +49,7 @@ async def run_server(service: Service) -> int:
                 raise InvalidInput("protocol", service.protocol, "accepted: one or more variants, separated by commas")
             bind = Bind(service.host, service.port, _advertised(service.advertise))
             roster = roster_of(service.files)
-            if not chosen[0].listeners:
-                stack.close()  # the protocol speaks on this process's own stdout
-            await _serve(service, chosen, bind, roster, out)
+            await _serve(service, chosen, bind, roster, out, stack)
         except SametaskError as error:
             if not service.as_json or out.closed:
                 raise
@@ -60,13 +58,15 @@ async def run_server(service: Service) -> int:
     return 0
 
 
-async def _serve(service: Service, chosen: list[Variant], bind: Bind, roster: Roster, out: TextIO) -> None:
+async def _serve(service: Service, chosen: list[Variant], bind: Bind, roster: Roster, out: TextIO, claimed: ExitStack) -> None:
     stop = _stop_signals()
-    async with (
-        open_engine(service.engine, roster) as engine,
-        serve_all(engine, chosen, bind) as endpoints,
-        _stdin_closed(service.until_stdin_closes) as orphaned,
-    ):
+    async with AsyncExitStack() as stack:
+        engine = await stack.enter_async_context(open_engine(service.engine, roster))
+        if not chosen[0].listeners:
+            # Not earlier: a task that goes on from last time runs, and prints, from here.
+            claimed.close()  # the protocol speaks on this process's own stdout
+        endpoints = await stack.enter_async_context(serve_all(engine, chosen, bind))
+        orphaned = await stack.enter_async_context(_stdin_closed(service.until_stdin_closes))
         if chosen[0].listeners:
             _announce(service, endpoints, roster, out)
         elif sys.stdin.isatty():

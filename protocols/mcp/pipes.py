@@ -9,9 +9,9 @@ import os
 import re
 import stat
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import anyio
 from mcp.server.lowlevel import Server
@@ -25,34 +25,42 @@ _CHUNK_BYTES = 2**18
 _ID = re.compile(rb'"id"\s*:\s*("(?:[^"\\]|\\.){0,200}"|-?\d{1,20})')
 
 
+Ends = tuple[IO[bytes], IO[bytes]]
+
+
 @asynccontextmanager
 async def speak_on_stdio(server: Server[Any], limit_bytes: int) -> AsyncGenerator[asyncio.Event]:
-    """Serve on this process's stdin and stdout while the block runs; yields what is set once stdin has closed."""
+    """Serve on this process's stdin and stdout while the block runs; yields what is set once stdin has closed. From the very
+    call on, before anything else of the loop runs, what others print goes to stderr.
+    """
     closed = asyncio.Event()
-    speaking = asyncio.create_task(_speak(server, limit_bytes))
-    speaking.add_done_callback(lambda _: closed.set())
-    try:
-        yield closed
-    finally:
-        speaking.cancel()
-        with anyio.CancelScope(shield=True):
-            await asyncio.wait([speaking], timeout=CLOSE_S)
+    with contextlib.ExitStack() as stack:
+        # A terminal or a file is left to the SDK's own threads.
+        ends = stack.enter_context(_taken()) if all(_is_pipe(fd) for fd in (0, 1)) else None
+        speaking = asyncio.create_task(_speak(server, ends, limit_bytes))
+        speaking.add_done_callback(lambda _: closed.set())
+        try:
+            yield closed
+        finally:
+            speaking.cancel()
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait([speaking], timeout=CLOSE_S)
     if speaking.done() and not speaking.cancelled() and (error := speaking.exception()) is not None:
         raise error
 
 
-async def _speak(server: Server[Any], limit_bytes: int) -> None:
-    async with _official_stdio(limit_bytes) as (read_stream, write_stream):
+async def _speak(server: Server[Any], ends: Ends | None, limit_bytes: int) -> None:
+    async with _official_stdio(ends, limit_bytes) as (read_stream, write_stream):
         await server.run(read_stream, write_stream, server.create_initialization_options())
 
 
 @asynccontextmanager
-async def _official_stdio(limit_bytes: int) -> AsyncGenerator[Any]:
-    if not all(_is_pipe(fd) for fd in (0, 1)):
-        async with stdio_server() as streams:  # a terminal or a file: the SDK's own threads
+async def _official_stdio(ends: Ends | None, limit_bytes: int) -> AsyncGenerator[Any]:
+    if ends is None:
+        async with stdio_server() as streams:
             yield streams
         return
-    async with _pipes(limit_bytes) as (lines_in, lines_out):
+    async with _pipes(ends, limit_bytes) as (lines_in, lines_out):
         stdin = cast(anyio.AsyncFile[str], lines_in)  # the SDK only iterates over it
         stdout = cast(anyio.AsyncFile[str], lines_out)  # and writes and flushes here
         served: AbstractAsyncContextManager[Any] = stdio_server(stdin, stdout)
@@ -129,28 +137,35 @@ class LinesIn:
         await self._out.flush()
 
 
-@asynccontextmanager
-async def _pipes(limit_bytes: int) -> AsyncGenerator[tuple[LinesIn, LinesOut]]:
-    """Take stdin and stdout for the protocol: while it lasts, what anything else prints goes to stderr."""
-    loop = asyncio.get_running_loop()
+@contextlib.contextmanager
+def _taken() -> Generator[Ends]:
+    """Take stdin and stdout for the protocol, for transports to own: while it lasts, what anything else prints goes to stderr."""
     sys.stdout.flush()
     kept = [os.dup(0), os.dup(1)]
     null = os.open(os.devnull, os.O_RDONLY)
-    read_end, write_end = os.fdopen(os.dup(0), "rb", 0), os.fdopen(os.dup(1), "wb", 0)
+    ends = os.fdopen(os.dup(0), "rb", 0), os.fdopen(os.dup(1), "wb", 0)
     os.dup2(null, 0)
     os.dup2(2, 1)
     os.close(null)
+    try:
+        yield ends
+    finally:
+        sys.stdout.flush()  # what was printed meanwhile still goes to stderr
+        for fd, saved in enumerate(kept):
+            os.set_blocking(saved, True)
+            os.dup2(saved, fd)
+            os.close(saved)
+
+
+@asynccontextmanager
+async def _pipes(ends: Ends, limit_bytes: int) -> AsyncGenerator[tuple[LinesIn, LinesOut]]:
+    loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=_CHUNK_BYTES)
-    reading, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), read_end)
-    writing, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, write_end)
+    reading, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), ends[0])
+    writing, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, ends[1])
     try:
         out = LinesOut(asyncio.StreamWriter(writing, protocol, None, loop))
         yield LinesIn(reader, out, limit_bytes), out
     finally:
         reading.close()
         writing.close()
-        sys.stdout.flush()  # what was printed meanwhile still goes to stderr
-        for fd, saved in enumerate(kept):
-            os.set_blocking(saved, True)
-            os.dup2(saved, fd)
-            os.close(saved)
