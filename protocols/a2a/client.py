@@ -90,16 +90,14 @@ class A2AClient:
             return reading.read_task(await self.unary.get_task(request, context=self._bounded))
 
     async def wait(self, task_id: str) -> Task:
-        """One exchange where the task is still running: the subscription begins with the task, and what follows completes
-        it. Two where it has ended: the refused subscription, and GetTask.
+        """One exchange where the task has ended or asks: GetTask. Where it is running, a second one that lasts as long as the
+        work: the subscription begins with the task, and what follows completes it.
         """
-        task: Task | None = None
+        task = await self.get(task_id)
+        if task.state.terminal or task.state is TaskState.INPUT_REQUIRED:
+            return task
         async for event in self.events(task_id):
-            if isinstance(event.body, Snapshot):
-                task = event.body.task
-            elif task is not None:
-                task = reading.apply(task, event)
-        assert task is not None
+            task = event.body.task if isinstance(event.body, Snapshot) else reading.apply(task, event)
         return task
 
     async def answer(self, task_id: str, request_id: str, value: Any) -> None:
