@@ -21,6 +21,8 @@ from ...agents.errors import ConnectionLost, SametaskError
 from .failures import from_protocol
 
 CLOSE_S = 10.0
+TRANSPORT_ENDED = "Connection closed"
+"""What the SDK tells every open request when its transport has ended (`mcp.shared.jsonrpc_dispatcher`)."""
 TOLD_S = 0.2
 """How long a failed request waits for its transport to say why it ended."""
 Value = TypeVar("Value")
@@ -42,10 +44,10 @@ class Connection:
             return await request
         except MCPError as error:
             failure = from_protocol(error)
-            if error.code == CONNECTION_CLOSED:
+            # The SDK uses this code for one broken stream too, on a transport that lives on: that one has nothing to tell.
+            if error.code == CONNECTION_CLOSED and error.message == TRANSPORT_ENDED:
                 await asyncio.wait([self._holding], timeout=TOLD_S)
-                if self._holding.done() or error.message == "Connection closed":
-                    failure = lost(self._peer, self._holding)
+                failure = lost(self._peer, self._holding)
             raise failure from None
         except (anyio.ClosedResourceError, anyio.BrokenResourceError):
             raise lost(self._peer, self._holding) from None

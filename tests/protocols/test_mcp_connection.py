@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import anyio
 import pytest
 from pydantic import BaseModel
 from sametask.agents import Agent, Roster, TaskContext
@@ -180,3 +181,11 @@ def test_a_form_has_only_what_elicitation_allows():
     assert properties["count"] == schema["properties"]["count"]
     assert properties["note"]["type"] == "string"
     assert "anyOf" not in properties["note"]
+
+
+async def test_a_stream_that_broke_is_told_at_once_without_waiting_for_its_transport_to_end(monkeypatch):
+    monkeypatch.setattr("sametask.protocols.mcp.connection.TOLD_S", 3600.0)
+    async with peer(a_stream_cut_short) as url, connect_http(url) as client:
+        with pytest.raises(ConnectionLost, match="SSE stream ended"), anyio.fail_after(30):
+            async for _ in client.events("t"):
+                pass
