@@ -16,7 +16,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar, get_args, get_type_hints
+from typing import Any, Generic, Protocol, TypeVar, get_args, get_type_hints, overload
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -25,6 +25,7 @@ from .events import Artifact
 
 Answer = TypeVar("Answer", bound=BaseModel)
 Value = TypeVar("Value")
+Function = Callable[..., Awaitable[Any]]
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,9 @@ class TaskContext(Protocol):
 
 @dataclass(frozen=True)
 class Skill:
-    """One thing an agent can do. `long` is true where the function takes a TaskContext."""
+    """One thing an agent can do. `long` is true where the function takes a TaskContext; `read_only` is the author's promise
+    that it changes nothing outside of its own task.
+    """
 
     agent: str
     name: str
@@ -104,6 +107,7 @@ class Skill:
     output: type[BaseModel]
     long: bool
     function: Callable[..., Awaitable[Any]]
+    read_only: bool = False
 
     @property
     def input_schema(self) -> dict[str, Any]:
@@ -167,13 +171,23 @@ class Agent:
         self.name, self.description, self.version = name, description, version
         self.skills: dict[str, Skill] = {}
 
-    def skill(self, function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @overload
+    def skill(self, function: Function, /) -> Function: ...
+    @overload
+    def skill(self, /, *, read_only: bool = False) -> Callable[[Function], Function]: ...
+    def skill(self, function: Function | None = None, /, *, read_only: bool = False) -> Any:
         """Register `async def name(request: Input[, task: TaskContext]) -> Output` as a skill; its docstring describes it.
+        `@agent.skill(read_only=True)` promises that it changes nothing outside of its own task, so that a host may call it
+        without asking a person first.
 
         Raises: TypeError when the signature is not of that form.
         """
-        self.skills[function.__name__] = _skill(self.name, function)
-        return function
+
+        def register(function: Function) -> Function:
+            self.skills[function.__name__] = _skill(self.name, function, read_only)
+            return function
+
+        return register if function is None else register(function)
 
     def __repr__(self) -> str:
         return f"Agent({self.name!r}, skills={list(self.skills)})"
@@ -218,7 +232,7 @@ class Roster(Mapping[str, Agent]):
             yield from agent.skills.values()
 
 
-def _skill(agent: str, function: Callable[..., Awaitable[Any]]) -> Skill:
+def _skill(agent: str, function: Function, read_only: bool) -> Skill:
     where = f"{agent}.{function.__name__}"
     if not inspect.iscoroutinefunction(function):
         raise TypeError(f"{where}: a skill is an `async def`")
@@ -234,7 +248,7 @@ def _skill(agent: str, function: Callable[..., Awaitable[Any]]) -> Skill:
     assert isinstance(request, type)
     assert isinstance(output, type)
     description = inspect.getdoc(function) or function.__name__.replace("_", " ")
-    return Skill(agent, function.__name__, description, request, output, long, function)
+    return Skill(agent, function.__name__, description, request, output, long, function, read_only)
 
 
 def invalid_input(error: ValidationError) -> InvalidInput:

@@ -102,6 +102,8 @@ def _skill_tool(name: str, skill: Skill) -> t.Tool:
         description=skill.description,
         input_schema=object_schema(skill.input_schema, INPUT),
         output_schema=object_schema(skill.output_schema, WRAPPED),
+        # What a skill without the promise does is not known, and then the hints' own defaults are the careful ones.
+        annotations=t.ToolAnnotations(read_only_hint=skill.read_only, open_world_hint=False if skill.read_only else None),
         _meta={SKILL: {"agent": skill.agent, "skill": skill.name, "long": skill.long}},
     )
 

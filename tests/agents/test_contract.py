@@ -287,3 +287,17 @@ def test_an_error_survives_the_journey_as_its_own_class(error):
 def test_an_error_of_a_newer_peer_is_plain():
     back = SametaskError.from_json({"code": "from_the_future", "message": "m", "details": None})
     assert (type(back), back.message, back.details) == (SametaskError, "m", {})
+
+
+def test_a_skill_may_promise_to_change_nothing():
+    fresh = Agent("fresh", description="")
+
+    @fresh.skill
+    async def change(request: Stop) -> Stop:
+        return request
+
+    @fresh.skill(read_only=True)
+    async def look(request: Stop) -> Stop:
+        return request
+
+    assert {name: skill.read_only for name, skill in fresh.skills.items()} == {"change": False, "look": True}

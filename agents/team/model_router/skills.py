@@ -17,13 +17,13 @@ agent = Agent(
 )
 
 
-@agent.skill
+@agent.skill(read_only=True)
 async def route(request: RouteRequest) -> RoutePlan:
     """Assign each query to one of two models by its difficulty; tells cost, expected quality and latency."""
     return await asyncio.to_thread(_route, request)
 
 
-@agent.skill
+@agent.skill(read_only=True)
 async def tune(request: TuneRequest, task: TaskContext) -> Tuned:
     """Sweep the threshold over sample queries and choose the best under a constraint: at least so good, or at most so dear.
 

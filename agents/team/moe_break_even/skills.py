@@ -16,7 +16,7 @@ agent = Agent(
 _NAMES: dict[Winner, str] = {"moe": "the mixture of experts", "dense": "the dense model", "tie": "neither"}
 
 
-@agent.skill
+@agent.skill(read_only=True)
 async def estimate(request: EstimateRequest) -> Estimate:
     """Compare a mixture-of-experts deployment with a dense one at the same traffic: cost per token, the terms that decide
     it, and the concurrency at which the cheaper one changes.

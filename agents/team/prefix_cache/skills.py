@@ -27,7 +27,7 @@ agent = Agent(
 )
 
 
-@agent.skill
+@agent.skill(read_only=True)
 async def plan(request: PlanRequest) -> Plan:
     """How many blocks and tokens of context fit into the memory set aside for a model's KV cache."""
     heads = heads_per_gpu(request.kv_heads, request.tensor_parallel)
@@ -52,7 +52,7 @@ async def plan(request: PlanRequest) -> Plan:
     )
 
 
-@agent.skill
+@agent.skill(read_only=True)
 async def simulate(request: SimulateRequest, task: TaskContext) -> CacheReport:
     """Replay a request trace through a prefix cache: block hit rate, tokens saved, evictions, and the hit rate over time.
 
