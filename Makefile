@@ -37,8 +37,8 @@ openapi: $(VENV)/.dev
 	@$(BIN)/python -m sametask.measurements.integration.generate
 
 lock:
-	uv pip compile --universal --generate-hashes --python-version 3.11 --group dev pyproject.toml -o requirements-dev.lock
-	uv pip compile --universal --generate-hashes --python-version 3.11 -c requirements-dev.lock pyproject.toml -o requirements.lock
+	uv pip compile --no-header --universal --generate-hashes --python-version 3.11 --group dev pyproject.toml -o requirements-dev.lock
+	uv pip compile --no-header --universal --generate-hashes --python-version 3.11 -c requirements-dev.lock pyproject.toml -o requirements.lock
 
 clean:
 	rm -rf $(VENV) build *.egg-info
