@@ -40,6 +40,7 @@ async def run_mcp_server(options: Options) -> int:
     Raises: InvalidInput for what was typed, Unavailable for a port or a store that cannot be had.
     """
     stop = asyncio.Event()
+    typed = not options.http and sys.stdin.isatty()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):  # Windows: there a host ends us by closing stdin
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -50,6 +51,9 @@ async def run_mcp_server(options: Options) -> int:
     finally:
         if not options.http:
             os.dup2(2, 1)  # whatever is printed while this process ends is not protocol either
+    if typed:
+        # Everything is closed, but a thread of the SDK's waits for a line that nobody types, and Python would wait for it.
+        os._exit(0)
     return 0
 
 
@@ -71,7 +75,7 @@ async def _serve(options: Options, roster: Roster, stop: asyncio.Event) -> None:
             print(f"{endpoint.url}  (runs in {runs}); Ctrl-C stops", file=sys.stderr, flush=True)
         else:
             endpoint = await stack.enter_async_context(serve_server_stdio(built, Bind()))
-            if sys.stdin.isatty():
+            if sys.stderr.isatty():
                 print("sametask mcp speaks on stdin and stdout, which an MCP host is to hold; Ctrl-C stops", file=sys.stderr)
         waiting = [asyncio.create_task(event.wait()) for event in (stop, endpoint.closed or asyncio.Event())]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
