@@ -80,15 +80,16 @@ def _stop_signals() -> asyncio.Event:
     """Set by SIGTERM or Ctrl-C; the second one ends the process at once, which loses nothing that is stored."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
 
-    def begin() -> None:
-        stop.set()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+    def begin(*_: object) -> None:
+        for number in numbers:
             signal.signal(number, signal.SIG_DFL)
+        loop.call_soon_threadsafe(stop.set)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, begin)
+    # Not the loop's own handlers: a skill that blocks the loop would keep them from being heard.
+    for number in numbers:
+        signal.signal(number, begin)
     return stop
 
 

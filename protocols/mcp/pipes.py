@@ -139,7 +139,7 @@ class LinesIn:
 
 @contextlib.contextmanager
 def _taken() -> Generator[Ends]:
-    """Take stdin and stdout for the protocol, for transports to own: while it lasts, what anything else prints goes to stderr."""
+    """Take stdin and stdout for the protocol's transports: while it lasts, what anything else prints goes to stderr."""
     sys.stdout.flush()
     kept = [os.dup(0), os.dup(1)]
     null = os.open(os.devnull, os.O_RDONLY)
