@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import pkgutil
+import re
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -62,8 +63,9 @@ class Variant:
 
     `server` and `client` are `module:function` below this package. `listeners` names the sockets its server opens; a
     variant without listeners runs as a child of its client, on pipes. `url` is the form of its address, with one
-    `{listener}` per name. `lacks` says, for each ability that the protocol does not have, which section of its
-    specification decides it.
+    `{listener}` per name. `fingerprint` is a regular expression for one exchange on its wire, as the taps write it down: its
+    own match it in full and another protocol's do not; empty where there is no wire. `lacks` says, for each ability that the
+    protocol does not have, which section of its specification decides it.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Variant:
     server: str
     client: str
     url: str
+    fingerprint: str
     listeners: tuple[str, ...] = ("http",)
     lacks: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -82,6 +85,10 @@ class Variant:
 
     def connect(self) -> Connect:
         return cast(Connect, _load(self.client))
+
+    def speaks(self, line: str) -> bool:
+        """Whether the fingerprint of an exchange is of this variant."""
+        return bool(self.fingerprint) and re.fullmatch(self.fingerprint, line) is not None
 
     def address(self, listeners: Mapping[str, str]) -> str:
         """The url of a server whose listeners are reached at these `host:port`s."""

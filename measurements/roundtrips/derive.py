@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...protocols.variants import variants
 from ..metric import Row
 from ..samples import Sample
 
@@ -22,7 +23,8 @@ def derive(samples: Sequence[Sample]) -> list[Row]:
 
     Shape: `slope_round_trips` is the least-squares slope, in ms per ms, of the median completion times; `slope_ci` its 95%
     interval by a bootstrap of the repeats within each delay (Efron 1979); `flagged` where the two methods differ by more
-    than 0.25. A failed sample is in `failed` and in no series.
+    than 0.25. A failed sample is in `failed` and in no series. A row with an exchange that is not its variant's protocol has no
+    numbers at all, whatever its label says: `not_testable` tells why.
     """
     cells: dict[tuple[str, str], list[Sample]] = {}
     for sample in samples:
@@ -40,6 +42,8 @@ def _row(variant: str, flow: str, samples: Sequence[Sample]) -> Row:
         return {**row, "not_testable": "; ".join(reasons[:2])}
     if undecodable := [reason for sample in good for reason in sample.values["undecodable"]]:
         return {**row, "not_testable": f"the wire could not be read: {undecodable[0]}"}
+    if foreign := _foreign(variant, good):
+        return {**row, "not_testable": foreign}
     widest = max(sample.cell["delay_ms"] for sample in good)
     # Turns are told apart by time, so they are read where an answer takes longest.
     turns = median(_values([s for s in good if s.cell["delay_ms"] == widest], "turns_count"))
@@ -62,12 +66,27 @@ def _row(variant: str, flow: str, samples: Sequence[Sample]) -> Row:
     return row
 
 
+def _foreign(variant: str, samples: Sequence[Sample]) -> str:
+    """Why these samples are not of that variant, by what was on the wire; empty where they are."""
+    known = variants().get(variant)
+    if known is None:
+        return f"no variant is called {variant}: what its wire should look like is not known"
+    for sample in samples:
+        if not sample.values["fingerprint"]:
+            return f"nothing passed the taps in {sample.cell['flow']}: this was not measured"
+        for line in sample.values["fingerprint"]:
+            if not known.speaks(line):
+                return f"this is not {variant}: the wire carried {line!r}"
+    return ""
+
+
 def slope_of(
     delays_ms: Sequence[float], elapsed_ms: Sequence[float], rng: np.random.Generator
 ) -> tuple[float | None, list[float] | None]:
     """The slope of the medians per delay, and its bootstrap interval; (None, None) with fewer than three delays."""
+    # Sorted: the generator draws by position, and the order in which samples came must not move the interval.
     groups = [
-        np.array([elapsed for each, elapsed in zip(delays_ms, elapsed_ms, strict=True) if each == delay])
+        np.array(sorted(elapsed for each, elapsed in zip(delays_ms, elapsed_ms, strict=True) if each == delay))
         for delay in sorted(set(delays_ms))
     ]
     x = np.array(sorted(set(delays_ms)))

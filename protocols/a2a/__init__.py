@@ -20,6 +20,7 @@ VARIANTS = (
         server="a2a.server:serve",
         client="a2a.client:connect",
         url="http://{http}",
+        fingerprint=r"GET /\.well-known/agent-card\.json .*|grpc /lf\.a2a\.v1\.A2AService/\w+ .*a2a-version=1\.0",
         listeners=("http", "grpc"),
         lacks=LACKS,
     ),

@@ -13,6 +13,7 @@ VARIANTS = (
         server="grpc.server:serve",
         client="grpc.client:connect",
         url="grpc://{grpc}",
+        fingerprint=r"grpc /(sametask\.\w+\.v1\.\w+|grpc\.reflection\.v1(alpha)?\.ServerReflection)/\w+( grpc-status=\d+)?",
         listeners=("grpc",),
         lacks={
             "schema_bounds": "protobuf descriptors carry types, not bounds or descriptions of fields (Proto Language Guide)"

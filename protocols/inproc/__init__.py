@@ -13,6 +13,7 @@ VARIANTS = (
         server="",
         client="inproc.client:connect",
         url="inproc:",
+        fingerprint="",
         listeners=(),
     ),
 )

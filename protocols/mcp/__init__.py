@@ -4,6 +4,7 @@ from ..variants import Variant
 
 ORDER = 20
 
+_REVISION = "2026-07-28"
 _LACKS = {
     "event_replay": "no event log: tasks/get and notifications/tasks tell the newest status only (SEP-2663, Task Polling)",
     "event_numbers": "a status carries no sequence number (SEP-2663, Tasks)",
@@ -18,23 +19,25 @@ VARIANTS = (
     Variant(
         name="mcp-http",
         protocol="mcp",
-        revision="2026-07-28",
+        revision=_REVISION,
         transport="Streamable HTTP",
         title="MCP 2026-07-28 (Streamable HTTP, tasks extension)",
         server="mcp.server:serve_http",
         client="mcp.client:connect_http",
         url="http://{http}/mcp",
+        fingerprint=rf"POST /mcp .* mcp-protocol-version={_REVISION} .*jsonrpc=\S+",
         lacks=_LACKS,
     ),
     Variant(
         name="mcp-stdio",
         protocol="mcp",
-        revision="2026-07-28",
+        revision=_REVISION,
         transport="stdio",
         title="MCP 2026-07-28 (stdio, tasks extension)",
         server="mcp.server:serve_stdio",
         client="mcp.client:connect_stdio",
         url="stdio:",
+        fingerprint=rf"stdio \S+ {_REVISION}",
         listeners=(),
         lacks=_LACKS,
     ),

@@ -13,5 +13,6 @@ VARIANTS = (
         server="rest.server:serve",
         client="rest.client:connect",
         url="http://{http}",
+        fingerprint=r"(GET|POST|PUT|DELETE) /(?!\.well-known)((?! jsonrpc=| mcp-| a2a-).)*",
     ),
 )
