@@ -89,10 +89,23 @@ class Station:
         await self._running.aclose()
         return at
 
+    @property
+    def pid(self) -> int | None:
+        """The server's process; None while there is none."""
+        if self._stdio is not None:
+            return self._stdio.pid
+        return self._server.pid if self._server is not None and self.up else None
+
+    @property
+    def up(self) -> bool:
+        """Whether the server's process lives. Over pipes that is the next client's affair."""
+        return self._stdio is not None or (self._server is not None and self._server.process.returncode is None)
+
     async def start(self) -> None:
         """Start the server (again) on the same store. Over pipes the next client does that."""
         if self._stdio is not None:
             return
+        await self._running.aclose()
         advertise = {name: tap.address for name, tap in self.taps.items()}
         options = ServerOptions((self.variant,), self._engine, self._agents, advertise=advertise)
         self._running = contextlib.AsyncExitStack()

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
@@ -74,7 +74,7 @@ class Metric:
     name: str
     title: str
     order: int
-    measure: Callable[[Bench], AsyncIterator[Sample]]
+    measure: Callable[[Bench], AsyncGenerator[Sample]]
     derive: Callable[[Sequence[Sample]], list[Row]]
     present: Callable[[Sequence[Row]], Sequence[Section]]
 

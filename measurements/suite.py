@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,5 +80,7 @@ async def run(plan: Plan, folder: RunFolder, progress: Progress) -> None:
                 progress(title, done, total, text)
 
             bench = Bench(plan.variants, plan.effort, plan.seed, Path(scratch), tell)
-            async for sample in metric.measure(bench):
-                folder.append(sample)
+            # Closed here and now when a sample cannot be kept: its servers end with this run, not with the collector.
+            async with aclosing(metric.measure(bench)) as samples:
+                async for sample in samples:
+                    folder.append(sample)

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from random import Random
+from typing import cast
 
 import anyio
 from anyio.abc import ObjectSendStream
@@ -32,12 +33,15 @@ async def measure(bench: Bench) -> AsyncGenerator[Sample]:
             group.start_soon(_variant, bench, index, send.clone(), limiter)
         send.close()
         async with receive:
-            async for sample in receive:
-                yield sample
-                done += 1
-                bench.progress(
-                    done, total, f"{sample.variant} {sample.cell['scenario']}: {sample.values.get('verdict', sample.status)}"
-                )
+            try:
+                async for sample in receive:
+                    yield sample
+                    done += 1
+                    verdict = sample.values.get("verdict", sample.status)
+                    bench.progress(done, total, f"{sample.variant} {sample.cell['scenario']}: {verdict}")
+            except GeneratorExit:
+                # The caller has left. Out of a task group this would come as an ExceptionGroup, and hide what it left for.
+                group.cancel_scope.cancel()
 
 
 async def _variant(bench: Bench, index: int, send: ObjectSendStream[Sample], limiter: anyio.CapacityLimiter) -> None:
@@ -57,9 +61,13 @@ async def _sample(bench: Bench, station: Station, scenario: Scenario, trial: int
     sample = Sample(metric=METRIC, variant=name, cell={"scenario": scenario.name}, trial=trial, at=time.time())
     ledger = folder / f"{scenario.name}-{trial}.ledger"
     try:
+        if not station.up:  # an earlier trial broke while its server was away
+            await station.start()
         outcome = await run_trial(station, scenario, draw, ledger, bench.effort.deadline_s)
     except Exception as error:
         # A wall on purpose: a defect of the harness is told as one, and never becomes a verdict on a protocol.
+        while isinstance(error, ExceptionGroup):
+            error = cast("ExceptionGroup[Exception]", error).exceptions[0]
         reason = f"{type(error).__name__}: {error}"
         return sample.model_copy(update={"status": "harness_error", "reason": reason})
     values = {"verdict": outcome.verdict, **outcome.values}

@@ -63,9 +63,10 @@ async def run_trial(station: Station, scenario: Scenario, draw: Random, ledger: 
 
     Shape: `delivered`: the client has the right result and every step was executed once. `duplicated`: it has it, and a step
     was executed twice. `failed_cleanly`: it holds a definite error, and the work is indeed not done. `lost`: it was told
-    something that is not so. `hung`: it held nothing final by `deadline_s`.
+    something that is not so, or left without an end. `hung`: it held nothing final by `deadline_s`.
 
-    Raises: TrialBroken when the fault never struck, and what a scenario raises when it cannot mend the world again.
+    Raises: TrialBroken when the fault never struck, or when the wire was not the variant's protocol; and, in a group, what a
+    scenario raises when it cannot mend the world again.
     """
     strike, told = Strike(station, Deeds(ledger), draw), Told()
     follower = Follower(station.open, give_up_s=deadline_s, on_lost=told.lost)
@@ -77,13 +78,13 @@ async def run_trial(station: Station, scenario: Scenario, draw: Random, ledger: 
         await scenario.strike(strike)
         struck.set()
 
+    mark = station.recording.mark()
     async with anyio.create_task_group() as group:
         group.start_soon(run_strike)
         try:
-            with anyio.fail_after(deadline_s):
+            with anyio.move_on_after(deadline_s) as patience:
                 await _follow(follower, told, ledger)
-        except TimeoutError:
-            hung = True
+            hung = patience.cancelled_caught
         except SametaskError as raised:
             error = raised
         finished = time.monotonic()
@@ -93,6 +94,11 @@ async def run_trial(station: Station, scenario: Scenario, draw: Random, ledger: 
         group.cancel_scope.cancel()
     if not struck.is_set():
         raise TrialBroken(f"the fault {scenario.name} never struck")
+    lines = station.recording.since(mark).fingerprint
+    if told.statements and not lines:
+        raise TrialBroken("nothing passed the taps, and yet the client was told something")
+    if foreign := [line for line in lines if not station.variant.speaks(line)]:
+        raise TrialBroken(f"this is not {station.variant.name}: the wire carried {foreign[0]!r}")
     verdict, reason = _judge(strike.deeds, told, error, hung)
     return Outcome(verdict, _values(strike, told, finished), reason)
 
@@ -115,11 +121,18 @@ def _judge(deeds: Deeds, told: Told, error: SametaskError | None, hung: bool) ->
         again = sum(executed.values()) - STEPS
         return ("duplicated", f"{again} steps were executed twice") if again else ("delivered", "")
     said = f"{type(error).__name__}: {error}" if error else f"the stream ended with {told.end and told.end.state}"
+    definite = error is not None or told.end is not None
     # An error is the truth only where the work is not done: "unknown task" about a finished task is a loss.
-    return ("lost" if whole or error is None else "failed_cleanly"), said
+    return ("failed_cleanly" if definite and not whole else "lost"), said
 
 
 def _values(strike: Strike, told: Told, finished: float) -> dict[str, Any]:
+    """What the two ledgers hold, as a sample keeps it.
+
+    Shape: `time_to_know_ms` is from the fault to the first thing that the server told after the client had noticed the loss
+    (after the fault, where it noticed none); `time_to_recover_ms` is from the fault to the first event after that which the
+    client did not have, or to the end of the task. Either is absent where it never came.
+    """
     expected = {(kind, k) for kind in ("artifact", "progress") for k in range(1, STEPS + 1)}
     executed = strike.deeds.executed()
     values: dict[str, Any] = {
@@ -137,7 +150,10 @@ def _values(strike: Strike, told: Told, finished: float) -> dict[str, Any]:
     noticed = next((at for at in told.losses if at >= strike.at), strike.at)
     know = [at for at in told.statements if at > noticed]
     fresh = [at for at in told.known.values() if at > noticed]
+    # A client that has neither news nor an end has not recovered, however long it waited.
+    recovered = min(fresh, default=finished if told.end is not None else None)
     if know:
         values["time_to_know_ms"] = (know[0] - strike.at) * 1000
-        values["time_to_recover_ms"] = (min(fresh, default=finished) - strike.at) * 1000
+        if recovered is not None:
+            values["time_to_recover_ms"] = (recovered - strike.at) * 1000
     return values

@@ -23,7 +23,8 @@ def derive(samples: Sequence[Sample]) -> list[Row]:
 
     Shape: `slope_round_trips` is the least-squares slope, in ms per ms, of the median completion times; `slope_ci` its 95%
     interval by a bootstrap of the repeats within each delay (Efron 1979); `flagged` where the two methods differ by more
-    than 0.25. A failed sample is in `failed` and in no series. A row with an exchange that is not its variant's protocol has no
+    than 0.25. `trials` are those that ran; a failed one is in `failed` and in no series, `harness_errors` are in no other
+    number. A row with an exchange that is not its variant's protocol has no
     numbers at all, whatever its label says: `not_testable` tells why.
     """
     cells: dict[tuple[str, str], list[Sample]] = {}
@@ -34,11 +35,12 @@ def derive(samples: Sequence[Sample]) -> list[Row]:
 
 def _row(variant: str, flow: str, samples: Sequence[Sample]) -> Row:
     good = [sample for sample in samples if sample.status == "ok"]
-    row: Row = {"variant": variant, "flow": flow, "trials": len(samples), "failed": sum(s.status == "failed" for s in samples)}
+    failed = sum(sample.status == "failed" for sample in samples)
+    row: Row = {"variant": variant, "flow": flow, "trials": len(good) + failed, "failed": failed}
+    if broken := sum(sample.status == "harness_error" for sample in samples):
+        row["harness_errors"] = broken
     if not good:
         reasons = list(dict.fromkeys(sample.reason for sample in samples))
-        if any(sample.status == "not_testable" for sample in samples):
-            row["trials"] = 0
         return {**row, "not_testable": "; ".join(reasons[:2])}
     if undecodable := [reason for sample in good for reason in sample.values["undecodable"]]:
         return {**row, "not_testable": f"the wire could not be read: {undecodable[0]}"}

@@ -77,4 +77,7 @@ async def run_flow(station: Station, warm: AgentClient, flow: Flow, delay_ms: fl
                     station.set_delay(0.0)
     except (*FAILURES, TimeoutError) as error:
         return ran.model_copy(update={"status": "failed", "reason": f"{type(error).__name__}: {error}"})
+    except Exception as error:
+        # A wall on purpose: a defect of the harness is told as one, and takes no other flow's numbers with it.
+        return ran.model_copy(update={"status": "harness_error", "reason": f"{type(error).__name__}: {error}"})
     return ran.model_copy(update={"values": {"elapsed_ms": elapsed_ms, **counted.total.values()}})
