@@ -1,0 +1,266 @@
+"""Long-haul trials over real servers: a healthy one is delivered whole, and whatever is broken on purpose turns its cell."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import anyio
+import pytest
+from sametask.agents.events import ArtifactEmitted, Event
+from sametask.measurements.bench import Bench, Effort, Station
+from sametask.measurements.longhaul.measure import PROBE, measure
+from sametask.measurements.longhaul.scenarios import scenarios
+from sametask.measurements.longhaul.trial import STEPS, Outcome, Scenario, Strike, TrialBroken, run_trial
+from sametask.protocols.client import AgentClient, ClientSettings
+from sametask.protocols.variants import variants
+
+SCENARIOS = {scenario.name: scenario for scenario in scenarios()}
+PROBES = str(Path(__file__).with_name("long_haul_probes.py"))
+DEADLINE_S = 20.0
+EVENTS = 2 * STEPS
+Tell = Callable[[AsyncGenerator[Event]], AsyncGenerator[Event]]
+
+
+@asynccontextmanager
+async def at_work(folder: Path, *, probe: str = "", engine: str = "", tell: Tell | None = None) -> AsyncGenerator[Station]:
+    agents = (f"{PROBES}:{probe}",) if probe else PROBE
+    station = Telling(variants()["rest"], engine or f"sqlite:///{folder}/tasks.db", agents, ClientSettings())
+    station.tell = tell
+    async with station:
+        yield station
+
+
+class Telling(Station):
+    """Its clients pass on what `tell` makes of the events that came."""
+
+    tell: Tell | None = None
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[Any]:
+        async with super().open() as client:
+            yield client if self.tell is None else Teller(client, self.tell)
+
+
+class Teller:
+    def __init__(self, client: AgentClient, tell: Tell) -> None:
+        self._client, self._tell = client, tell
+
+    def stream(self, agent: str, skill: str, request: Mapping[str, Any], *, key: str | None = None) -> Any:
+        events: Any = self._client.stream(agent, skill, request, key=key)
+        return self._tell(events)
+
+    def events(self, task_id: str, after: int = 0) -> Any:
+        events: Any = self._client.events(task_id, after)
+        return self._tell(events)
+
+
+async def trial(
+    station: Station, folder: Path, scenario: str | Scenario, deadline_s: float = DEADLINE_S, seed: int = 0
+) -> Outcome:
+    chosen = SCENARIOS[scenario] if isinstance(scenario, str) else scenario
+    return await run_trial(station, chosen, Random(seed), folder / f"{chosen.name}.ledger", deadline_s)
+
+
+def is_mark(event: Event, number: int) -> bool:
+    return isinstance(event.body, ArtifactEmitted) and event.body.artifact.name == f"mark-{number}"
+
+
+async def dropping(events: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
+    async for event in events:
+        if not is_mark(event, 7):
+            yield event
+
+
+async def repeating(events: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
+    async for event in events:
+        yield event
+        if is_mark(event, 7):
+            yield event
+
+
+async def swapping(events: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
+    held: Event | None = None
+    async for event in events:
+        if is_mark(event, 7):
+            held = event
+            continue
+        yield event
+        if held is not None and is_mark(event, 8):
+            yield held
+
+
+async def endless(events: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
+    async for event in events:
+        if not event.final:
+            yield event
+
+
+async def test_what_is_whole_is_delivered_whatever_breaks(tmp_path: Path):
+    async with at_work(tmp_path) as station:
+        outcomes = {name: await trial(station, tmp_path, name) for name in SCENARIOS}
+    assert outcomes.keys() == {"no_fault", "connection_cut", "server_killed"}
+    for name, outcome in outcomes.items():
+        assert (outcome.verdict, outcome.reason) == ("delivered", "")
+        values = dict(outcome.values)
+        times = [values.pop(key) for key in ("time_to_know_ms", "time_to_recover_ms") if key in values]
+        assert values == {
+            "events_expected_count": EVENTS,
+            "events_live_count": EVENTS,
+            "events_lost_count": 0,
+            "events_duplicated_count": 0,
+            "events_reordered_count": 0,
+            "steps_rerun_count": 0,
+            "reconnections_count": 0 if name == "no_fault" else 1,
+            "finished_by_snapshot": False,
+        }
+        if name == "no_fault":
+            assert not times, "where nothing broke nothing is recovered"
+        else:
+            know, recover = times
+            assert 0 < know <= recover
+
+
+@pytest.mark.parametrize(
+    ("tell", "lost", "duplicated", "reordered"), [(dropping, 1, 0, 0), (repeating, 0, 1, 0), (swapping, 0, 0, 1)]
+)
+async def test_one_event_that_is_wrong_is_one_in_its_count_and_in_no_other(
+    tmp_path: Path, tell: Tell, lost: int, duplicated: int, reordered: int
+):
+    async with at_work(tmp_path, tell=tell) as station:
+        outcome = await trial(station, tmp_path, "no_fault")
+    assert outcome.verdict == "delivered"
+    counts = [outcome.values[f"events_{what}_count"] for what in ("lost", "duplicated", "reordered")]
+    assert counts == [lost, duplicated, reordered]
+    assert outcome.values["events_live_count"] == EVENTS - lost
+
+
+async def test_a_stream_that_ends_without_an_end_is_a_loss(tmp_path: Path):
+    async with at_work(tmp_path, tell=endless) as station:
+        outcome = await trial(station, tmp_path, "no_fault")
+    assert (outcome.verdict, outcome.reason) == ("lost", "the stream ended with None")
+
+
+async def test_a_server_that_forgets_is_not_believed_to_deliver(tmp_path: Path):
+    async with at_work(tmp_path, engine="sqlite:///:memory:") as station:
+        outcome = await trial(station, tmp_path, "server_killed")
+        assert (outcome.verdict, outcome.reason.split(":")[0]) == ("failed_cleanly", "UnknownTask")
+        assert outcome.values["events_lost_count"] > 0
+        assert "time_to_recover_ms" not in outcome.values, "an error is no recovery"
+        again = await trial(station, tmp_path, "connection_cut")
+    assert again.verdict == "delivered", "the same server keeps what it knows while it lives"
+
+
+async def test_a_server_that_falls_silent_hangs_the_client(tmp_path: Path):
+    async def freeze(strike: Strike) -> None:
+        await strike.deeds.reach(5)
+        assert strike.station.pid is not None
+        strike.at = anyio.current_time()
+        os.kill(strike.station.pid, signal.SIGSTOP)
+
+    async with at_work(tmp_path) as station:
+        try:
+            outcome = await trial(station, tmp_path, Scenario("freeze", "", 0, freeze), deadline_s=1.5)
+        finally:
+            await station.kill()
+    assert (outcome.verdict, outcome.reason) == ("hung", "nothing final by the deadline")
+    assert outcome.values["events_lost_count"] > 0
+    assert "time_to_recover_ms" not in outcome.values
+
+
+async def test_a_server_that_never_comes_back_hangs_the_client(tmp_path: Path):
+    async def end(strike: Strike) -> None:
+        await strike.deeds.reach(5)
+        strike.at = await strike.station.kill()
+
+    async with at_work(tmp_path) as station:
+        outcome = await trial(station, tmp_path, Scenario("end", "", 0, end), deadline_s=1.5)
+        assert not station.up
+    assert outcome.verdict == "hung"
+    assert outcome.values["reconnections_count"] == 1
+    assert not {"time_to_know_ms", "time_to_recover_ms"} & outcome.values.keys(), "nothing was told any more"
+
+
+async def test_deeds_outside_of_steps_are_done_twice_after_a_crash(tmp_path: Path):
+    async with at_work(tmp_path, probe="reworking_probe") as station:
+        healthy = await trial(station, tmp_path, "connection_cut")
+        crashed = await trial(station, tmp_path, "server_killed")
+    assert (healthy.verdict, healthy.values["steps_rerun_count"]) == ("delivered", 0)
+    again = crashed.values["steps_rerun_count"]
+    assert again >= STEPS // 4
+    assert (crashed.verdict, crashed.reason) == ("duplicated", f"{again} steps were executed twice")
+
+
+@pytest.mark.parametrize(
+    ("probe", "verdict", "lost"),
+    [
+        ("boasting_probe", "lost", 0),
+        ("silent_boasting_probe", "lost", EVENTS),
+        ("failing_probe", "failed_cleanly", EVENTS // 2),
+        ("failing_after_all_probe", "lost", 0),
+    ],
+)
+async def test_what_the_client_is_told_is_held_against_the_deeds(tmp_path: Path, probe: str, verdict: str, lost: int):
+    async with at_work(tmp_path, probe=probe) as station:
+        outcome = await trial(station, tmp_path, "no_fault")
+    assert (outcome.verdict, outcome.values["events_lost_count"]) == (verdict, lost)
+    assert ("0 of 20 steps were done" if "boasting" in probe else "the stream ended with failed") in outcome.reason
+
+
+async def test_a_swapped_label_is_no_trial_of_that_variant(tmp_path: Path):
+    async with at_work(tmp_path) as station:
+        station.variant = replace(station.variant, name="grpc", fingerprint=variants()["grpc"].fingerprint)
+        with pytest.raises(TrialBroken, match="this is not grpc: the wire carried 'POST /agents/probe/skills/work"):
+            await trial(station, tmp_path, "no_fault")
+
+
+async def raising(strike: Strike) -> None:
+    await strike.deeds.reach(2)
+    raise LookupError("a defect of ours")
+
+
+async def idling(strike: Strike) -> None:
+    await anyio.sleep_forever()
+
+
+async def leaving_it_dead(strike: Strike) -> None:
+    await strike.deeds.reach(2)
+    await strike.station.kill()
+    raise LookupError("it does not start any more")
+
+
+async def test_what_the_harness_breaks_is_no_verdict_and_the_next_trial_finds_a_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    broken = [Scenario(act.__name__, "", 0, act) for act in (raising, idling, leaving_it_dead)]
+    monkeypatch.setitem(measure.__globals__, "scenarios", lambda: [*broken, SCENARIOS["no_fault"]])
+    effort = Effort("one", repeats=0, trials=1, deadline_s=2.0)
+    bench = Bench((variants()["rest"], variants()["inproc"]), effort, seed=0, scratch=tmp_path)
+    async with aclosing(measure(bench)) as measured:
+        samples = {(sample.variant, sample.cell["scenario"]): sample async for sample in measured}
+    assert {scenario: samples["rest", scenario].status for _, scenario in samples} == {
+        "raising": "harness_error", "idling": "harness_error", "leaving_it_dead": "harness_error", "no_fault": "ok",
+    }  # fmt: skip
+    assert samples["rest", "raising"].reason == "LookupError: a defect of ours"
+    assert samples["rest", "idling"].reason == "TrialBroken: the fault idling never struck"
+    assert not samples["rest", "raising"].values
+    assert samples["rest", "no_fault"].values["verdict"] == "delivered"
+    assert {s.status for (variant, _), s in samples.items() if variant == "inproc"} == {"not_testable"}
+
+
+async def test_a_caller_that_leaves_early_leaves_with_its_own_reason(tmp_path: Path):
+    bench = Bench((variants()["rest"],), Effort("one", repeats=0, trials=50), seed=0, scratch=tmp_path)
+
+    async def keep() -> None:
+        async with aclosing(measure(bench)) as measured:
+            async for _ in measured:
+                raise LookupError("a full disk")
+
+    with pytest.raises(LookupError, match="a full disk"):
+        await keep()
