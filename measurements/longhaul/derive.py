@@ -19,7 +19,7 @@ def derive(samples: Sequence[Sample]) -> list[Row]:
 
     Shape: a count for each verdict; `events_lost`, `events_duplicated`, `events_reordered` and `steps_rerun` summed over the
     trials, of `events_expected` in all; `events_live` those told as events of their own; `*_ms` the median over the trials
-    that have it, with all of them in `*_ms_all`. `harness_errors` are in no other number.
+    that have it, with all of them in `*_ms_all`; `reasons` what the trials said. `harness_errors` are in nothing else.
     """
     cells: dict[tuple[str, str], list[Sample]] = {}
     for sample in samples:
@@ -42,6 +42,6 @@ def _row(variant: str, scenario: str, samples: Sequence[Sample]) -> Row:
         if times := [values[name] for values in judged if name in values]:
             row[name] = round(median(times), 3)
             row[f"{name}_all"] = [round(each, 3) for each in times]
-    if reasons := list(dict.fromkeys(sample.reason for sample in samples if sample.reason)):
+    if reasons := list(dict.fromkeys(sample.reason for sample in samples if sample.status == "ok" and sample.reason)):
         row["reasons"] = reasons
     return row
