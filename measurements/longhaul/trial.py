@@ -129,9 +129,9 @@ def _judge(deeds: Deeds, told: Told, error: SametaskError | None, hung: bool) ->
 def _values(strike: Strike, told: Told, finished: float) -> dict[str, Any]:
     """What the two ledgers hold, as a sample keeps it.
 
-    Shape: `time_to_know_ms` is from the fault to the first thing that the server told after the client had noticed the loss
-    (after the fault, where it noticed none); `time_to_recover_ms` is from the fault to the first event after that which the
-    client did not have, or to the end of the task. Either is absent where it never came.
+    Shape: `time_to_know_ms` is from the fault to the first thing that the server told after the client had noticed the
+    loss; `time_to_recover_ms` is from the fault to the first event after that which the client did not have, or to the end of
+    the task. Either is absent where it never came, and where the client noticed no loss.
     """
     expected = {(kind, k) for kind in ("artifact", "progress") for k in range(1, STEPS + 1)}
     executed = strike.deeds.executed()
@@ -145,9 +145,10 @@ def _values(strike: Strike, told: Told, finished: float) -> dict[str, Any]:
         "reconnections_count": len(told.losses),
         "finished_by_snapshot": isinstance(told.end, Task),
     }
-    if strike.at is None:
+    # Without a loss noticed nothing is timed: what comes after the fault was under way before it.
+    noticed = next((at for at in told.losses if strike.at is not None and at >= strike.at), None)
+    if strike.at is None or noticed is None:
         return values
-    noticed = next((at for at in told.losses if at >= strike.at), strike.at)
     know = [at for at in told.statements if at > noticed]
     fresh = [at for at in told.known.values() if at > noticed]
     # A client that has neither news nor an end has not recovered, however long it waited.
