@@ -13,7 +13,7 @@ from contextlib import aclosing
 from typing import Any, cast
 
 import pytest
-from sametask.agents.errors import InvalidInput, KeyReused, NotWaiting, SametaskError, TaskFinished
+from sametask.agents.errors import Conflict, InvalidInput, KeyReused, NotWaiting, SametaskError, TaskFinished
 from sametask.agents.events import ArtifactEmitted, Event, Progress, Snapshot, StateChanged, Task, TaskState
 from sametask.protocols.client import AgentClient
 from sametask.protocols.variants import variants
@@ -117,6 +117,26 @@ async def test_a_quick_call_gives_what_the_skill_gives(served):
     assert await served.client.call("prefix_cache", "plan", PLAN) == await served.direct("prefix_cache", "plan", PLAN)
     asked = {**PLAN, "dtype": "fp8", "sequence_tokens": 4000}
     assert await served.client.call("prefix_cache", "plan", asked) == await served.direct("prefix_cache", "plan", asked)
+
+
+@bounded
+async def test_a_plain_call_of_a_long_skill_waits_for_its_result(served):
+    assert await served.client.call("prefix_cache", "simulate", SIMULATE) == await served.direct(
+        "prefix_cache", "simulate", SIMULATE
+    )
+    # It cannot answer, so it says who waits for what, instead of giving no result.
+    with pytest.raises(Conflict, match=r"task: '\w+' waits for an answer \(The trace has"):
+        await served.client.call("prefix_cache", "simulate", ASKING)
+
+
+@bounded
+async def test_a_quick_skill_has_no_task(served):
+    told = [await _error(served.client.submit("prefix_cache", "plan", PLAN))]
+    told.append(await _error(_collect(served.client.stream("prefix_cache", "plan", PLAN))))
+    for error in told:
+        assert isinstance(error, InvalidInput)
+        assert error.details["field"] == "skill"
+        assert "at once" in error.message
 
 
 @bounded
