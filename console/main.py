@@ -195,7 +195,7 @@ def main() -> None:
     # gRPC's C library logs on stderr what its callers are told anyway.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="sametask", standalone_mode=False)
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:
