@@ -169,7 +169,7 @@ class _Run:
         self._stderr = Console(stderr=True)
         self._teller = Teller(f"{call.agent}.{call.skill}", self._stderr, call.verbose)
         self._answers = Answers(call.answer, self._stderr)
-        self._follower = Follower(open_client, on_lost=self._teller.lost, task_id=call.task)
+        self._follower = Follower(open_client, on_lost=self._lost, task_id=call.task)
 
     async def result(self, request: Request) -> Any:
         """Raises: the task's own error, or why it could not be followed, with a note that names the task."""
@@ -212,6 +212,10 @@ class _Run:
                 if not self._answers.asked:
                     raise
                 self._teller.say(f"{error.message}; once more", style="yellow")
+
+    def _lost(self, error: ConnectionLost) -> None:
+        if self._follower.task_id or self._call.key:  # else there is nothing to follow again, and the error says so
+            self._teller.lost(error)
 
     async def _interrupted(self) -> None:
         task_id = self._follower.task_id

@@ -7,10 +7,10 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Any, TextIO
 
 from ..agents.contract import Roster
 from ..agents.errors import InvalidInput, SametaskError
@@ -59,8 +59,8 @@ async def run_server(service: Service) -> int:
 
 
 async def _serve(service: Service, chosen: list[Variant], bind: Bind, roster: Roster, out: TextIO, claimed: ExitStack) -> None:
-    stop = _stop_signals()
     async with AsyncExitStack() as stack:
+        stop = stack.enter_context(_stop_signals())
         engine = await stack.enter_async_context(open_engine(service.engine, roster))
         if not chosen[0].listeners:
             # Not earlier: a task that goes on from last time runs, and prints, from here.
@@ -76,21 +76,26 @@ async def _serve(service: Service, chosen: list[Variant], bind: Bind, roster: Ro
             print("draining; unfinished tasks go on when the store is served again", file=sys.stderr, flush=True)
 
 
-def _stop_signals() -> asyncio.Event:
+@contextmanager
+def _stop_signals() -> Generator[asyncio.Event]:
     """Set by SIGTERM or Ctrl-C; the second one ends the process at once, which loses nothing that is stored."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    numbers = (signal.SIGTERM, signal.SIGINT)
+    before: dict[int, Any] = {}
 
     def begin(*_: object) -> None:
-        for number in numbers:
+        for number in before:
             signal.signal(number, signal.SIG_DFL)
         loop.call_soon_threadsafe(stop.set)
 
     # Not the loop's own handlers: a skill that blocks the loop would keep them from being heard.
-    for number in numbers:
-        signal.signal(number, begin)
-    return stop
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before[number] = signal.signal(number, begin)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @asynccontextmanager

@@ -107,6 +107,33 @@ async def sametask(start: Start) -> Sametask:
     return sametask
 
 
+Here = Callable[..., Finished]
+
+
+@pytest.fixture
+def here(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Here:
+    """As `sametask`, but inside this process: without the second that a process needs to import its libraries, and with
+    every warning an error.
+    """
+    from sametask.console.main import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name, value in (("COLUMNS", "80"), ("NO_COLOR", "1")):
+        monkeypatch.setenv(name, value)
+
+    def here(*args: str, **env: str) -> Finished:
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["sametask", *args])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capfd.readouterr()
+        return Finished(ended.value.code if isinstance(ended.value.code, int) else 0, said.out, said.err)
+
+    return here
+
+
 @dataclass(frozen=True)
 class Server:
     urls: dict[str, str]

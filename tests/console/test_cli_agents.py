@@ -31,8 +31,8 @@ def _rows(lines: list[str]) -> list[str]:
     return [line for line in lines if "quick" in line.split()[:3] or "long" in line.split()[:3]]
 
 
-async def test_json_has_every_schema_and_what_each_variant_lacks(sametask):
-    done = await sametask("agents", "--json")
+def test_json_has_every_schema_and_what_each_variant_lacks(here):
+    done = here("agents", "--json")
     said = json.loads(done.out)
     told = {(agent["name"], skill["name"]): skill for agent in said["agents"] for skill in agent["skills"]}
     assert {key: skill["input_schema"] for key, skill in told.items()} == {

@@ -20,8 +20,8 @@ from sametask.protocols.variants import variants
 WAITER = str(Path(__file__).with_name("waiter.py"))
 GREETER = str(Path(__file__).with_name("greeter.py"))
 EVERY = list(variants())
-ANY_AGENT = [name for name in EVERY if name != "grpc"]
-"""Those that speak of agents for which there is no compiled service."""
+HERE = [name for name in EVERY if name != "mcp-stdio"]
+"""Those that need no process of their own: the SDK's stdio client keeps the stderr that it was imported with."""
 PLAN = {"layers": 32, "kv_heads": 8, "head_dim": 128, "memory_bytes": 2**33}
 ASKING = ("--set", "synthetic.request_count=300", "--set", "confirm=true", "--set", "capacity_blocks=10")
 
@@ -44,20 +44,28 @@ async def test_the_published_trace_gives_the_published_rate(sametask, trace_file
     )
 
 
-@pytest.mark.parametrize("variant", EVERY)
-async def test_a_quick_skill_is_the_same_everywhere(sametask, server, variant: str):
+@pytest.mark.parametrize("variant", HERE)
+def test_a_quick_skill_is_the_same_everywhere(here, server, variant: str):
     skill = team().skill("prefix_cache", "plan")
-    expected = await skill(skill.parse(PLAN))
+    expected = asyncio.run(skill(skill.parse(PLAN)))
     typed = [option for name, value in PLAN.items() for option in ("--set", f"{name}={value}")]
-    done = await sametask("call", "prefix_cache", "plan", *at_of(server, variant), *typed, "--json")
+    done = here("call", "prefix_cache", "plan", *at_of(server, variant), *typed, "--json")
     assert (done.result, done.err) == (expected, "")
 
 
-@pytest.mark.parametrize("variant", ANY_AGENT)
-async def test_a_users_own_file_works_and_its_noise_is_not_on_stdout(sametask, tmp_path: Path, variant: str):
-    done = await sametask(
-        "call", "waiter", "wait", "--agents", WAITER, "--via", variant, "--set", f"path={tmp_path}", "--json"
-    )  # fmt: skip
+@pytest.mark.parametrize("variant", [name for name in HERE if name != "grpc"])
+def test_a_users_own_file_works_and_its_noise_is_not_on_stdout(here, tmp_path: Path, variant: str):
+    """Over grpc there would have to be compiled messages for it."""
+    done = here("call", "waiter", "wait", "--agents", WAITER, "--via", variant, "--set", f"path={tmp_path}", "--json")
+    assert_clean(done, variant)
+
+
+async def test_a_users_own_file_works_over_pipes_too(sametask, tmp_path: Path):
+    args = ("--agents", WAITER, "--via", "mcp-stdio", "--set", f"path={tmp_path}", "--json")
+    assert_clean(await sametask("call", "waiter", "wait", *args), "mcp-stdio")
+
+
+def assert_clean(done, variant: str) -> None:
     assert done.out == '{"steps": 3}\n'
     assert "noise while it is imported" in done.err
     if "every_progress" not in variants()[variant].lacks:
@@ -70,8 +78,8 @@ async def test_the_ten_line_agent_greets(sametask):
     assert json.loads(done.out) == {"text": "Hello, you!"}
 
 
-async def test_without_json_the_result_is_laid_out(sametask, server):
-    done = await sametask("call", "greeter", "greet", *server.at("rest"), "--set", "text=you")
+def test_without_json_the_result_is_laid_out(here, server):
+    done = here("call", "greeter", "greet", *server.at("rest"), "--set", "text=you")
     assert done.out == '{\n  "text": "Hello, you!"\n}\n'
 
 
@@ -93,19 +101,27 @@ async def test_a_request_is_put_together_from_a_file_stdin_and_settings(sametask
     assert done.result["requests"] == 7
 
 
-async def test_a_trace_goes_with_settings_beside_it(sametask, tmp_path: Path):
+def test_a_trace_goes_with_settings_beside_it(here, tmp_path: Path):
     line = {"timestamp": 0, "input_length": 512, "output_length": 1, "hash_ids": [1]}
     (tmp_path / "trace.jsonl").write_text(f"{json.dumps(line)}\n\n{json.dumps(line)}\n")
-    done = await sametask(
+    done = here(
         "call", "prefix_cache", "simulate", "--via", "inproc", "--input", "@trace.jsonl", "--set", "slice_requests=1", "--json"
     )
     assert (done.result["requests"], done.result["hit_blocks"]) == (2, 1)
 
 
-@pytest.mark.parametrize("variant", EVERY)
-async def test_a_question_is_answered_from_the_command_line(sametask, server, variant: str):
+async def test_a_question_is_answered_over_pipes(sametask):
+    """The answer goes to another process than the one that asked."""
+    done = await sametask(
+        "call", "prefix_cache", "simulate", "--via", "mcp-stdio", *ASKING, "--answer", "choice=grow", "--json"
+    )
+    assert done.result["evicted_blocks"] == 0
+
+
+@pytest.mark.parametrize("variant", HERE)
+def test_a_question_is_answered_from_the_command_line(here, server, variant: str):
     at = at_of(server, variant)
-    done = await sametask("call", "prefix_cache", "simulate", *at, *ASKING, "--answer", "choice=grow", "--json")
+    done = here("call", "prefix_cache", "simulate", *at, *ASKING, "--answer", "choice=grow", "--json")
     assert done.result["evicted_blocks"] == 0
     assert "evict" not in done.err
 
@@ -119,30 +135,30 @@ async def test_a_question_is_answered_line_by_line_and_asked_again_where_the_ans
     assert "count (integer; default: 1): " in done.err
 
 
-async def test_where_nobody_can_answer_the_task_waits_and_its_name_is_told(sametask, server):
+def test_where_nobody_can_answer_the_task_waits_and_its_name_is_told(here, server):
     at = server.at("rest")
-    done = await sametask("call", "waiter", "order", *at)
+    done = here("call", "waiter", "order", *at)
     assert (done.code, done.out) == (2, "")
     (line,) = done.err.splitlines()
     assert "the task asks 'What will it be?'; nobody is at the terminal, accepted: --answer dish=VALUE" in line
     task = re.search(r"--task (\w+)", line)
     assert task
-    wrong = await sametask("call", "waiter", "order", *at, "--task", task[1], "--answer", "drink=tea")
+    wrong = here("call", "waiter", "order", *at, "--task", task[1], "--answer", "drink=tea")
     assert (wrong.code, wrong.out) == (2, "")
     assert "accepted fields: dish, count, hot, note" in wrong.err
-    done = await sametask("call", "waiter", "order", *at, "--task", task[1], "--answer", "dish=007", "--json")
+    done = here("call", "waiter", "order", *at, "--task", task[1], "--answer", "dish=007", "--json")
     assert done.result["dish"] == "007"
 
 
-async def test_the_same_key_is_the_same_task(sametask, server, tmp_path: Path):
+def test_the_same_key_is_the_same_task(here, server, tmp_path: Path):
     args = ("call", "waiter", "wait", *server.at("rest"), "--set", f"path={tmp_path}", "--key", "once", "-v")
-    first, second = [await sametask(*args) for _ in range(2)]
+    first, second = [here(*args) for _ in range(2)]
     assert (first.code, second.code) == (0, 0)
     assert first.err.splitlines()[0].split()[:2] == second.err.splitlines()[0].split()[:2]  # "task ID"
 
 
-async def test_verbose_tells_every_event(sametask, server, tmp_path: Path):
-    done = await sametask("call", "waiter", "wait", *server.at("rest"), "--set", f"path={tmp_path}", "-v", "--json")
+def test_verbose_tells_every_event(here, server, tmp_path: Path):
+    done = here("call", "waiter", "wait", *server.at("rest"), "--set", f"path={tmp_path}", "-v", "--json")
     first, *lines = done.err.splitlines()
     assert re.fullmatch(r"task \w{32} (submitted|working)", first)
     told = [line.partition(" ")[2] for line in lines]
@@ -152,9 +168,9 @@ async def test_verbose_tells_every_event(sametask, server, tmp_path: Path):
     ]  # fmt: skip
 
 
-async def test_a_burst_of_events_is_a_line_per_tenth(sametask, server, tmp_path: Path):
+def test_a_burst_of_events_is_a_line_per_tenth(here, server, tmp_path: Path):
     args = ("--set", f"path={tmp_path}", "--set", "steps=1000", "--json")
-    done = await sametask("call", "waiter", "wait", *server.at("rest"), *args)
+    done = here("call", "waiter", "wait", *server.at("rest"), *args)
     assert done.result == {"steps": 1000}
     assert len(done.err.splitlines()) <= 11
 

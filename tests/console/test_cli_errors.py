@@ -66,7 +66,7 @@ def refused(done, *says: str, code: int = 2) -> None:
         (f"serve --protocol grpc --port 0 {GREETER}", ["agents: 'greeter'", "compiled from proto/", "another variant"]),
     ],
 )  # fmt: skip
-async def test_bad_input_is_one_line_that_says_what_is_accepted(sametask, tmp_path: Path, line: str, says: list[str]):
+def test_bad_input_is_one_line_that_says_what_is_accepted(here, tmp_path: Path, line: str, says: list[str]):
     (tmp_path / "bad.json").write_text('{"layers":\n}')
     (tmp_path / "latin.json").write_bytes(b'{"dtype": "\xe9"}')
     (tmp_path / "torn.jsonl").write_text(f"{TRACE_LINE}\n{TRACE_LINE[:20]}\n")
@@ -79,7 +79,7 @@ async def test_bad_input_is_one_line_that_says_what_is_accepted(sametask, tmp_pa
         with sqlite3.connect(tmp_path / "other.db") as db:
             db.execute("CREATE TABLE theirs(x)")
         db.close()
-    refused(await sametask(*line.split()), *says)
+    refused(here(*line.split()), *says)
 
 
 @pytest.mark.parametrize("protocol", ["rest", "grpc", "rest,a2a-grpc"])
@@ -92,32 +92,32 @@ async def test_a_port_in_use_is_named(sametask, protocol: str):
 
 
 @pytest.mark.parametrize("variant", ["rest", "mcp-http", "a2a-grpc", "grpc"])
-async def test_over_the_wire_the_same_mistakes_are_the_same_lines(sametask, server, tmp_path: Path, variant: str):
+def test_over_the_wire_the_same_mistakes_are_the_same_lines(here, server, tmp_path: Path, variant: str):
     """The server finds them: with --url nothing is known about its skills here."""
     at = server.at(variant)
-    bounds = await sametask("call", "prefix_cache", "simulate", *at, "--set", "capacity_blocks=-1")
+    bounds = here("call", "prefix_cache", "simulate", *at, "--set", "capacity_blocks=-1")
     refused(bounds, "capacity_blocks: -1 is not accepted; input should be greater than or equal to 1")
-    refused(await sametask("call", "nobody", "plan", *at), "agent: 'nobody' is not known; accepted: one of: ", "prefix_cache")
+    refused(here("call", "nobody", "plan", *at), "agent: 'nobody' is not known; accepted: one of: ", "prefix_cache")
     trace = tmp_path / "wrong.jsonl"
     trace.write_text(TRACE_LINE + "\n" + TRACE_LINE.replace("512", "-5"))
-    line = await sametask("call", "prefix_cache", "simulate", *at, "--input", f"@{trace}")
+    line = here("call", "prefix_cache", "simulate", *at, "--input", f"@{trace}")
     refused(line, "requests[1].input_length: -5 is not accepted", f"({trace} line 3)")
 
 
-@pytest.mark.parametrize("variant", ["mcp-stdio", "inproc"])
+@pytest.mark.parametrize("variant", ["rest", "mcp-stdio", "inproc"])
 async def test_the_same_line_where_the_server_is_started_here(sametask, variant: str):
     done = await sametask("call", "prefix_cache", "simulate", "--via", variant, "--set", "capacity_blocks=-1")
     refused(done, "capacity_blocks: -1 is not accepted; input should be greater than or equal to 1")
 
 
 @pytest.mark.parametrize("variant", ["rest", "mcp-http", "a2a-grpc", "grpc"])
-async def test_where_nobody_serves_the_line_says_so(sametask, variant: str):
+def test_where_nobody_serves_the_line_says_so(here, variant: str):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))  # and never listens
         port = silent.getsockname()[1]
         url = {"mcp-http": f"http://127.0.0.1:{port}/mcp", "grpc": f"grpc://127.0.0.1:{port}"}
         at = url.get(variant, f"http://127.0.0.1:{port}")
-        done = await sametask("call", "prefix_cache", "plan", "--via", variant, "--url", at)
+        done = here("call", "prefix_cache", "plan", "--via", variant, "--url", at)
         refused(done, f"({variant} at {at})", code=1)
 
 

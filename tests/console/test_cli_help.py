@@ -33,8 +33,8 @@ async def test_help_imports_no_heavy_library():
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-async def test_every_option_of_a_command_is_explained(sametask, command: str):
-    done = await sametask(command, "--help", COLUMNS="200")
+def test_every_option_of_a_command_is_explained(here, command: str):
+    done = here(command, "--help", COLUMNS="200")
     assert (done.code, done.err) == (0, "")
     options = [line for line in done.out.splitlines() if line.startswith("│ ") and "--" in line]
     assert options
@@ -43,10 +43,10 @@ async def test_every_option_of_a_command_is_explained(sametask, command: str):
         assert len(explained.split()) >= 3, line
 
 
-async def test_the_version_is_the_installed_one(sametask):
+def test_the_version_is_the_installed_one(here):
     from importlib.metadata import version
 
-    done = await sametask("--version")
+    done = here("--version")
     assert (done.code, done.out) == (0, f"sametask {version('sametask')}\n")
 
 
@@ -61,8 +61,8 @@ async def test_the_version_is_the_installed_one(sametask):
         ("serve --port x", "Invalid value for '--port'"),
     ],
 )
-async def test_a_usage_error_is_one_line(sametask, line: str, says: str):
-    done = await sametask(*line.split())
+def test_a_usage_error_is_one_line(here, line: str, says: str):
+    done = here(*line.split())
     assert (done.code, done.out) == (2, "")
     assert says in done.err
     assert done.err.count("\n") == 1
