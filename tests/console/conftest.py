@@ -64,6 +64,11 @@ class Running:
         return Finished(self.process.returncode, out.decode(), self.seen + err.decode())
 
 
+def hear_ctrl_c() -> None:
+    """What a shell starts in the background ignores SIGINT, and so would everything that these tests start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 Start = Callable[..., Awaitable[Running]]
 Sametask = Callable[..., Awaitable[Finished]]
 
@@ -83,6 +88,7 @@ async def start(tmp_path: Path) -> AsyncGenerator[Start]:
             cwd=tmp_path,
             env={**ENV, **env},
             process_group=0,
+            preexec_fn=hear_ctrl_c,
         )
         started.append(process)
         return Running(process)

@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -276,10 +277,16 @@ async def _at_a_terminal(args: list[str], typed: dict[bytes, bytes], columns: st
             os.write(ours, typed.pop(prompt))
 
     loop.add_reader(ours, read)
-    async with asyncio.timeout(60):
-        out, _ = await process.communicate()
-        await ended.wait()
-    os.close(ours)
+    try:
+        async with asyncio.timeout(60):
+            out, _ = await process.communicate()
+            await ended.wait()
+    finally:
+        loop.remove_reader(ours)
+        os.close(ours)  # which hangs up on a process that is still there
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     assert process.returncode is not None
     return shown.decode(), out.decode(), process.returncode
 
@@ -289,6 +296,7 @@ def _take_terminal(fd: int) -> None:
     import termios
 
     os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it, and hand that down
     fcntl.ioctl(fd, termios.TIOCSCTTY, 0)
 
 
