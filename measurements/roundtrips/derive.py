@@ -26,11 +26,35 @@ def derive(samples: Sequence[Sample]) -> list[Row]:
     than 0.25. `trials` are those that ran; a failed one is in `failed` and in no series, `harness_errors` are in no other
     number. A row with an exchange that is not its variant's protocol has no
     numbers at all, whatever its label says: `not_testable` tells why.
+
+    A variant that was measured twice has a `null_pair` in its row: the second measurement's trials, turns and slope, and
+    `apart`: whether the rule that tells two variants apart (`told_apart`) tells a variant from itself, which it must not.
     """
     cells: dict[tuple[str, str], list[Sample]] = {}
+    twins: dict[tuple[str, str], list[Sample]] = {}
     for sample in samples:
-        cells.setdefault((sample.variant, sample.cell["flow"]), []).append(sample)
-    return [_row(variant, flow, some) for (variant, flow), some in cells.items()]
+        into = twins if sample.cell.get("null_pair") else cells
+        into.setdefault((sample.variant, sample.cell["flow"]), []).append(sample)
+    rows = [_row(variant, flow, some) for (variant, flow), some in cells.items()]
+    for row in rows:
+        if twin := twins.get((row["variant"], row["flow"])):
+            row["null_pair"] = _null_pair(row, _row(row["variant"], row["flow"], twin))
+    return rows
+
+
+def told_apart(first: Row, second: Row) -> bool:
+    """Whether the whole interval of one slope lies below the other's, by more than the two methods may differ."""
+    if not (first.get("slope_ci") and second.get("slope_ci")):
+        return False
+    lower, upper = sorted((first["slope_ci"], second["slope_ci"]))
+    return bool(lower[1] + TOLERANCE < upper[0])
+
+
+def _null_pair(row: Row, twin: Row) -> Row:
+    kept = ("trials", "failed", "harness_errors", "turns_on_wire", "slope_round_trips", "slope_ci", "not_testable")
+    turns = row.get("turns_on_wire"), twin.get("turns_on_wire")
+    apart = told_apart(row, twin) or (None not in turns and turns[0] != turns[1])
+    return {key: twin[key] for key in kept if key in twin} | {"apart": apart}
 
 
 def _row(variant: str, flow: str, samples: Sequence[Sample]) -> Row:
@@ -56,6 +80,7 @@ def _row(variant: str, flow: str, samples: Sequence[Sample]) -> Row:
         "bytes_up": median(_values(good, "up_bytes")),
         "bytes_down": median(_values(good, "down_bytes")),
         "elapsed_ms": _floor(good),
+        "points": _points(good),
         "fingerprint": list(dict.fromkeys(line for sample in good for line in sample.values["fingerprint"])),
     }
     if flow == "cold" and any(line.startswith("stdio") for line in row["fingerprint"]):
@@ -107,6 +132,12 @@ def _slopes(x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
 
 def _values(samples: Sequence[Sample], name: str) -> list[float]:
     return [sample.values[name] for sample in samples]
+
+
+def _points(samples: Sequence[Sample]) -> list[list[float]]:
+    """(injected round-trip time, median completion time) pairs, in ms: what the slope is fitted to."""
+    delays = sorted({sample.cell["delay_ms"] for sample in samples})
+    return [[d, round(median(_values([s for s in samples if s.cell["delay_ms"] == d], "elapsed_ms")), 3)] for d in delays]
 
 
 def _floor(samples: Sequence[Sample]) -> float:

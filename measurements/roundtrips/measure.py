@@ -23,14 +23,22 @@ STARTING = (0.0, 40.0)
 async def measure(bench: Bench) -> AsyncGenerator[Sample]:
     """Yields one sample for each flow, variant, delay and repeat. Every repeat is a block that holds each of them once, in
     random order, so that a slow minute of the machine falls on all variants alike.
+
+    The first variant with listeners is measured twice, by a second server and client of its own, whose samples say
+    `null_pair` in their cell: whatever differs between the two (an A/A test) is noise, and what differs no more than they do
+    between two variants is noise too.
     """
     for sample in bench.without_wire(METRIC, [{"flow": flow.name} for flow in FLOWS]):
         yield sample
     draw = random.Random(bench.seed)
     async with contextlib.AsyncExitStack() as stack:
         warm: dict[Station, AgentClient] = {}
-        for variant in bench.wired:
+        twins: set[Station] = set()
+        twice = next((variant for variant in bench.wired if variant.listeners), None)
+        for variant in [*bench.wired, *([twice] if twice else [])]:
             station = await stack.enter_async_context(bench.station(variant))
+            if any(variant is other.variant for other in warm):
+                twins.add(station)
             warm[station] = await stack.enter_async_context(station.open())
             await warm[station].discover()
             bench.progress(0, 1, f"{variant.name} is up")
@@ -41,6 +49,8 @@ async def measure(bench: Bench) -> AsyncGenerator[Sample]:
         ]
         for done, (station, flow, delay, repeat) in enumerate(blocks, 1):
             sample = await run_flow(station, warm[station], flow, delay, repeat)
+            if station in twins:
+                sample = sample.model_copy(update={"cell": {**sample.cell, "null_pair": True}})
             if repeat >= 0:  # the first block warms up: imports, caches, connection pools
                 yield sample
             bench.progress(done, len(blocks), f"{station.variant.name} {flow.name} at {delay:g} ms")

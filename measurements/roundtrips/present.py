@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..metric import Chart, Mark, Row, Section, Table
 from ..report.palette import place
 from ..report.wording import interval, listed, number
+from .derive import TOLERANCE, told_apart
 
 FLOWS = {
     "cold": "A cold first result",
@@ -17,7 +18,6 @@ FLOWS = {
     "answer": "Answering a question in mid-task",
 }
 FLOW_NAMES = {name: name.replace("_", " and ") for name in FLOWS}
-TOLERANCE = 0.25
 
 
 def present(rows: Sequence[Row]) -> Sequence[Section]:
@@ -55,6 +55,8 @@ def _text(rows: Sequence[Row], flows: Sequence[str]) -> str:
     text = method + "\n\n" + "\n".join(f"- {line}" for line in lines)
     if absent := _absent(rows, flows):
         text += f"\n\n{absent}"
+    if null := _null_pair(rows):
+        text += f"\n\n{null}"
     flagged = [f"`{row['variant']}` {FLOW_NAMES.get(row['flow'], row['flow'])}" for row in rows if row.get("flagged")]
     if flagged:
         text += (
@@ -95,18 +97,37 @@ def _absent(rows: Sequence[Row], flows: Sequence[str]) -> str:
     return f"Not measured: {'; '.join(told)}. The reasons are below the table." if told else ""
 
 
+def _null_pair(rows: Sequence[Row]) -> str:
+    """What the variant that was measured twice says of the noise; a report without it says that there was none."""
+    pairs = [row for row in rows if row.get("null_pair")]
+    if not pairs:
+        return "No variant was measured twice in this run, so nothing here says how much of a difference is noise."
+    names = listed(list(dict.fromkeys(f"`{row['variant']}`" for row in pairs)))
+    method = f"The null pair: {names} was measured twice, by two servers and two clients, as if it were two variants."
+    if apart := [FLOW_NAMES.get(flow, flow) for row in pairs if row["null_pair"]["apart"] for flow in [str(row["flow"])]]:
+        return (
+            f"{method} **It was told apart from itself in {listed(apart)}**: the machine was too noisy there, and no variant "
+            "is named the first."
+        )
+    both = [row for row in pairs if None not in (row.get("slope_round_trips"), row["null_pair"].get("slope_round_trips"))]
+    if not both:
+        return f"{method} No slope could be fitted to both, so it says nothing of the noise."
+    widest = max(abs(row["slope_round_trips"] - row["null_pair"]["slope_round_trips"]) for row in both)
+    return f"{method} Its turns are the same and its slopes differ by at most {number(round(widest, 2))} in any flow."
+
+
 def _apart(rows: Sequence[Row]) -> str:
-    """Names one variant only where the whole interval of its slope lies below every other's."""
+    """Names one variant only where its slope's interval clears every other's, and the null pair's do not clear each other."""
     fitted = [row for row in rows if row.get("slope_ci") and None not in row["slope_ci"]]
-    if len(fitted) < 2:
+    if len(fitted) < 2 or any(row.get("null_pair", {}).get("apart") for row in rows):
         return ""
     first, *others = sorted(fitted, key=lambda row: row["slope_ci"][1])
-    if first["slope_ci"][1] >= min(row["slope_ci"][0] for row in others):
+    if not all(told_apart(first, row) for row in others):
         return ""
     nearest = min(others, key=lambda row: row["slope_ci"][0])
     return (
         f" `{first['variant']}` has the fewest: its slope's interval, {interval(*first['slope_ci'])}, lies below all others "
-        f"(the nearest is `{nearest['variant']}` with {interval(*nearest['slope_ci'])})."
+        f"by more than {TOLERANCE} (the nearest is `{nearest['variant']}` with {interval(*nearest['slope_ci'])})."
     )
 
 
@@ -127,6 +148,7 @@ def _counts(rows: Sequence[Row]) -> Table:
         ("bytes_down", "Bytes down"),
         *([("elapsed_ms", "Time, no delay")] if any(row.get("elapsed_ms") is not None for row in rows) else []),
         *([("failed", "Failed")] if any(row.get("failed") for row in rows) else []),
+        *([("harness_errors", "Our errors")] if any(row.get("harness_errors") for row in rows) else []),
         ("trials", "Trials"),
     ]
     note = f"Turns and slope differ by more than {TOLERANCE}: one of the two methods sees something that the other does not."
@@ -141,6 +163,8 @@ def _counts(rows: Sequence[Row]) -> Table:
             marks |= {(index, key): Mark("quiet", f"{why}.") for key in ("slope_round_trips", "slope_ci")}
         if row.get("failed"):
             marks[index, "failed"] = Mark("warn")
+        if row.get("harness_errors"):
+            marks[index, "harness_errors"] = Mark("bad", "The harness failed there, not the protocol.")
     named = [row | {"flow_name": FLOW_NAMES.get(row["flow"], row["flow"])} for row in rows]
     return Table(columns, named, "Round trips, requests and bytes of each flow", marks)
 

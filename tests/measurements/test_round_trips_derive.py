@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from sametask.measurements.roundtrips import METRIC
-from sametask.measurements.roundtrips.derive import derive, slope_of
+from sametask.measurements.roundtrips.derive import derive, slope_of, told_apart
+from sametask.measurements.roundtrips.present import present
 from sametask.measurements.samples import Sample, Status
 from sametask.protocols.variants import variants
 
@@ -83,6 +84,10 @@ def test_one_slow_call_does_not_move_the_slope():
     assert only(samples)["slope_round_trips"] == pytest.approx(1.0)
 
 
+def test_the_points_are_the_medians_that_the_line_is_fitted_to():
+    assert only(series(lambda d: 5 + 2 * d, (-1.0, 0.0, 4.0)))["points"] == [[d, 5 + 2 * d] for d in DELAYS]
+
+
 def test_two_delays_give_no_slope():
     row = only([each for each in series(lambda d: d) if each.cell["delay_ms"] < 20])
     assert not {"slope_round_trips", "slope_ci", "flagged"} & row.keys()
@@ -147,6 +152,47 @@ def test_the_order_of_the_samples_does_not_matter_and_they_are_not_touched():
     for seed in range(3):
         shuffled = random.Random(seed).sample(samples, len(samples))
         assert {row["variant"]: row for row in derive(shuffled)} == rows
+
+
+def twin(samples: list[Sample]) -> list[Sample]:
+    return [each.model_copy(update={"cell": {**each.cell, "null_pair": True}}) for each in samples]
+
+
+@pytest.mark.parametrize(
+    ("slope", "turns", "apart"),
+    [(1.0, 1, False), (1.2, 1, False), (1.5, 1, True), (0.6, 1, True), (1.0, 2, True)],
+)
+def test_a_variant_that_differs_from_itself_is_told(slope: float, turns: int, apart: bool):
+    again = twin(series(lambda d: 5 + slope * d, (-0.1, 0.0, 0.1), turns_count=turns))
+    once = series(lambda d: 5 + d, (-0.1, 0.0, 0.1))
+    [row] = derive([*once, *again])
+    pair = row.pop("null_pair")
+    assert row == only(once), "the second measurement moves no number of the first"
+    assert pair["apart"] is apart
+    assert (pair["trials"], pair["turns_on_wire"], pair["slope_round_trips"]) == (12, turns, pytest.approx(slope))
+
+
+def test_no_variant_is_named_the_first_where_the_null_pair_is_told_apart():
+    def told(second: float) -> str:
+        fast = series(lambda d: 5 + d)
+        slow = [
+            each.model_copy(update={"variant": "grpc", "values": {**each.values, "fingerprint": [LINES["grpc"]]}})
+            for each in series(lambda d: 5 + 3 * d, turns_count=3)
+        ]
+        return present(derive([*fast, *slow, *twin(series(lambda d: 5 + second * d))]))[0].text
+
+    assert "`rest` has the fewest" in told(1.0)
+    assert "its slopes differ by at most 0.00 in any flow" in told(1.0)
+    assert "fewest" not in told(2.0)
+    assert "told apart from itself in warm" in told(2.0)
+
+
+def test_a_difference_within_the_margin_names_nobody():
+    row = only(series(lambda d: 5 + d))
+    near, far = ({**row, "slope_ci": [low, low + 0.1]} for low in (row["slope_ci"][1] + 0.2, row["slope_ci"][1] + 0.3))
+    assert (told_apart(row, near), told_apart(near, row)) == (False, False)
+    assert (told_apart(row, far), told_apart(far, row)) == (True, True)
+    assert not told_apart(row, {"slope_round_trips": 9.0})
 
 
 def test_a_start_of_a_process_has_no_slope():

@@ -207,11 +207,22 @@ async def test_a_suite_measures_every_flow_at_every_delay_once_a_block_and_says_
     )
     async with aclosing(measure(bench)) as measured:
         samples = [sample async for sample in measured]
-    cells = [(s.variant, s.cell["flow"], s.cell.get("delay_ms"), s.trial) for s in samples]
+    twins = [s for s in samples if s.cell.get("null_pair")]
+    assert sorted((s.variant, s.cell["flow"], s.cell["delay_ms"], s.trial) for s in twins) == sorted(
+        ("rest", flow, delay, repeat) for flow in BY_NAME for delay in (0.0, 2.0) for repeat in (0, 1)
+    ), "the first variant that listens is measured a second time, as the null pair"
+    rows = derive(samples)
+    assert all(
+        row["null_pair"]["turns_on_wire"] == row["turns_on_wire"] and row["null_pair"]["trials"] == row["trials"] == 4
+        for row in rows
+        if row["variant"] == "rest"
+    )
+    cells = [(s.variant, s.cell["flow"], s.cell.get("delay_ms"), s.trial) for s in samples if s not in twins]
     assert len(cells) == len(set(cells))
     assert set(cells) == {("inproc", flow, None, 0) for flow in BY_NAME} | {
         ("rest", flow, delay, repeat) for flow in BY_NAME for delay in (0.0, 2.0) for repeat in (0, 1)
     }
     assert {(s.variant, s.status) for s in samples} == {("inproc", "not_testable"), ("rest", "ok")}
     assert [repeat for _, _, delay, repeat in cells if delay is not None] == [0] * 12 + [1] * 12, "block by block"
+    assert [s.trial for s in twins] == [0] * 12 + [1] * 12
     assert told[-1][0] == told[-1][1]
