@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -30,3 +30,9 @@ class Sample(BaseModel):
     values: dict[str, Any] = {}
     at: float = 0.0
     """Seconds since the Unix epoch."""
+
+    def broken(self, error: Exception) -> Self:
+        """This sample as a `harness_error`: a defect of ours, told by the first error in its groups."""
+        while isinstance(error, ExceptionGroup):
+            error = cast("ExceptionGroup[Exception]", error).exceptions[0]
+        return self.model_copy(update={"status": "harness_error", "reason": f"{type(error).__name__}: {error}"})

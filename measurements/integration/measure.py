@@ -52,8 +52,7 @@ async def measure(
                 return [sample for each in mine for sample in judge(each, await run_specimen(each, address), right)]
         except Exception as error:
             # A wall on purpose: a server of ours that does not come up is no verdict on anybody's code.
-            reason = f"{type(error).__name__}: {error}"
-            return [_sample(each.variant, each.label, SHARED, status="harness_error", reason=reason) for each in mine]
+            return [_sample(each.variant, each.label, SHARED).broken(error) for each in mine]
 
     used = [variant for variant in wanted.values() if any(each.variant == variant.name for each in chosen)]
     async with asyncio.TaskGroup() as group:

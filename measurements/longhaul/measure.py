@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from random import Random
-from typing import cast
 
 import anyio
 from anyio.abc import ObjectSendStream
 
+from ...protocols.variants import Variant
 from ..bench import Bench, Station
 from ..samples import Sample
 from .scenarios import scenarios
@@ -48,17 +49,28 @@ async def _variant(bench: Bench, index: int, send: ObjectSendStream[Sample], lim
     variant = bench.wired[index]
     folder = bench.scratch / f"long-haul-{variant.name}"
     await anyio.Path(folder).mkdir(exist_ok=True)
-    async with send, limiter, bench.station(variant, PROBE, engine=f"sqlite:///{folder / 'tasks.db'}") as station:
-        for trial in range(bench.effort.trials):
-            for scenario in scenarios():
-                await send.send(await _sample(bench, station, scenario, trial, folder))
+    trials = ((trial, scenario) for trial in range(bench.effort.trials) for scenario in scenarios())
+    async with send, limiter, contextlib.AsyncExitStack() as stack:
+        try:
+            where = bench.station(variant, PROBE, engine=f"sqlite:///{folder / 'tasks.db'}")
+            station = await stack.enter_async_context(where)
+        except Exception as error:
+            # A wall on purpose: a server that does not come up takes no other variant's trials with it.
+            for trial, scenario in trials:
+                await send.send(_blank(variant, scenario, trial).broken(error))
+            return
+        for trial, scenario in trials:
+            await send.send(await _sample(bench, station, scenario, trial, folder))
+
+
+def _blank(variant: Variant, scenario: Scenario, trial: int) -> Sample:
+    return Sample(metric=METRIC, variant=variant.name, cell={"scenario": scenario.name}, trial=trial, at=time.time())
 
 
 async def _sample(bench: Bench, station: Station, scenario: Scenario, trial: int, folder: Path) -> Sample:
-    name = station.variant.name
     # Each cell's randomness is its own, so that one trial can be repeated without the others.
-    draw = Random(f"{bench.seed}/{name}/{scenario.name}/{trial}")
-    sample = Sample(metric=METRIC, variant=name, cell={"scenario": scenario.name}, trial=trial, at=time.time())
+    draw = Random(f"{bench.seed}/{station.variant.name}/{scenario.name}/{trial}")
+    sample = _blank(station.variant, scenario, trial)
     ledger = folder / f"{scenario.name}-{trial}.ledger"
     try:
         if not station.up:  # an earlier trial broke while its server was away
@@ -66,9 +78,6 @@ async def _sample(bench: Bench, station: Station, scenario: Scenario, trial: int
         outcome = await run_trial(station, scenario, draw, ledger, bench.effort.deadline_s)
     except Exception as error:
         # A wall on purpose: a defect of the harness is told as one, and never becomes a verdict on a protocol.
-        while isinstance(error, ExceptionGroup):
-            error = cast("ExceptionGroup[Exception]", error).exceptions[0]
-        reason = f"{type(error).__name__}: {error}"
-        return sample.model_copy(update={"status": "harness_error", "reason": reason})
+        return sample.broken(error)
     values = {"verdict": outcome.verdict, **outcome.values}
     return sample.model_copy(update={"values": values, "reason": outcome.reason})

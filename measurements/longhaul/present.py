@@ -45,7 +45,9 @@ _EVENTS_TEXT = (
 _TIMES_TEXT = (
     "*Time to know*: from the fault until the client held a true statement of the server's about its task again. *Time to "
     "recover*: from the fault until it was told something that it did not know yet. Where the server was killed, both hold its "
-    "start. A trial in which that moment never came has no time; each dot is one trial, the tick is the median."
+    "start and the client's wait until its next attempt, so they come in clusters: they tell how long an outage of this kind "
+    "lasts, and rank no protocol. A trial in which that moment never came has no time; each dot is one trial, the tick is the "
+    "median."
 )
 
 

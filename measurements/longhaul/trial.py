@@ -119,7 +119,9 @@ def _judge(deeds: Deeds, told: Told, error: SametaskError | None, hung: bool) ->
         if not whole or not isinstance(result, dict) or cast(dict[str, Any], result).get("steps") != STEPS:
             return "lost", f"completed was told with {result}, and {len(executed)} of {STEPS} steps were done"
         again = sum(executed.values()) - STEPS
-        return ("duplicated", f"{again} steps were executed twice") if again else ("delivered", "")
+        if again:
+            return "duplicated", f"{again} of {sum(executed.values())} executions repeated a step that had been done"
+        return "delivered", ""
     said = f"{type(error).__name__}: {error}" if error else f"the stream ended with {told.end and told.end.state}"
     definite = error is not None or told.end is not None
     # An error is the truth only where the work is not done: "unknown task" about a finished task is a loss.

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator
 import anyio
 
 from ...protocols.client import AgentClient
+from ...protocols.variants import Variant
 from ..bench import Bench, Station
 from ..samples import Sample
 from .flows import FAILURES, FLOWS, Clock, Flow
@@ -35,12 +36,18 @@ async def measure(bench: Bench) -> AsyncGenerator[Sample]:
         warm: dict[Station, AgentClient] = {}
         twins: set[Station] = set()
         twice = next((variant for variant in bench.wired if variant.listeners), None)
-        for variant in [*bench.wired, *([twice] if twice else [])]:
-            station = await stack.enter_async_context(bench.station(variant))
-            if any(variant is other.variant for other in warm):
+        held = [(variant, False) for variant in bench.wired] + ([(twice, True)] if twice else [])
+        for variant, twin in held:
+            try:
+                station, client = await stack.enter_async_context(_warmed(bench, variant))
+            except Exception as error:
+                # A wall on purpose: a server that does not come up takes no other variant's numbers with it.
+                for sample in _blanks(variant, twin):
+                    yield sample.broken(error)
+                continue
+            warm[station] = client
+            if twin:
                 twins.add(station)
-            warm[station] = await stack.enter_async_context(station.open())
-            await warm[station].discover()
             bench.progress(0, 1, f"{variant.name} is up")
         blocks = [
             (station, flow, delay, repeat)
@@ -54,6 +61,19 @@ async def measure(bench: Bench) -> AsyncGenerator[Sample]:
             if repeat >= 0:  # the first block warms up: imports, caches, connection pools
                 yield sample
             bench.progress(done, len(blocks), f"{station.variant.name} {flow.name} at {delay:g} ms")
+
+
+@contextlib.asynccontextmanager
+async def _warmed(bench: Bench, variant: Variant) -> AsyncGenerator[tuple[Station, AgentClient]]:
+    """A running server, and a client of it that has discovered its agents."""
+    async with bench.station(variant) as station, station.open() as client:
+        await client.discover()
+        yield station, client
+
+
+def _blanks(variant: Variant, twin: bool) -> list[Sample]:
+    cells = [{"flow": flow.name, "delay_ms": 0.0} | ({"null_pair": True} if twin else {}) for flow in FLOWS]
+    return [Sample(metric=METRIC, variant=variant.name, cell=cell, at=time.time()) for cell in cells]
 
 
 def _block(stations: list[Station], delays: tuple[float, ...], draw: random.Random) -> list[tuple[Station, Flow, float]]:
@@ -89,5 +109,5 @@ async def run_flow(station: Station, warm: AgentClient, flow: Flow, delay_ms: fl
         return ran.model_copy(update={"status": "failed", "reason": f"{type(error).__name__}: {error}"})
     except Exception as error:
         # A wall on purpose: a defect of the harness is told as one, and takes no other flow's numbers with it.
-        return ran.model_copy(update={"status": "harness_error", "reason": f"{type(error).__name__}: {error}"})
+        return ran.broken(error)
     return ran.model_copy(update={"values": {"elapsed_ms": elapsed_ms, **counted.total.values()}})

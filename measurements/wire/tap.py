@@ -63,10 +63,12 @@ class Tap:
         self.fired.clear()
         self.fired_at = None
 
-    def cut_all(self) -> None:
-        """Reset every connection that is open now."""
-        for link in list(self._links):
+    def cut_all(self) -> int:
+        """Reset every connection that is open now, and say how many there were."""
+        links = list(self._links)
+        for link in links:
             link.cut("reset")
+        return len(links)
 
     def _fire(self) -> None:
         self.fired_at = time.monotonic()

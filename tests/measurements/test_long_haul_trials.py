@@ -18,6 +18,7 @@ from sametask.measurements.bench import Bench, Effort, Station
 from sametask.measurements.longhaul.measure import PROBE, measure
 from sametask.measurements.longhaul.scenarios import scenarios
 from sametask.measurements.longhaul.trial import STEPS, Outcome, Scenario, Strike, TrialBroken, run_trial
+from sametask.measurements.wire.tap import WireTap
 from sametask.protocols.client import AgentClient, ClientSettings
 from sametask.protocols.variants import variants
 
@@ -196,7 +197,8 @@ async def test_deeds_outside_of_steps_are_done_twice_after_a_crash(tmp_path: Pat
     assert (healthy.verdict, healthy.values["steps_rerun_count"]) == ("delivered", 0)
     again = crashed.values["steps_rerun_count"]
     assert again >= STEPS // 4
-    assert (crashed.verdict, crashed.reason) == ("duplicated", f"{again} steps were executed twice")
+    said = f"{again} of {STEPS + again} executions repeated a step that had been done"
+    assert (crashed.verdict, crashed.reason) == ("duplicated", said)
 
 
 @pytest.mark.parametrize(
@@ -254,6 +256,28 @@ async def test_what_the_harness_breaks_is_no_verdict_and_the_next_trial_finds_a_
     assert not samples["rest", "raising"].values
     assert samples["rest", "no_fault"].values["verdict"] == "delivered"
     assert {s.status for (variant, _), s in samples.items() if variant == "inproc"} == {"not_testable"}
+
+
+async def test_a_server_that_does_not_come_up_takes_no_other_variant_with_it(tmp_path: Path):
+    missing = replace(variants()["rest"], name="rest-missing")
+    bench = Bench((missing, variants()["rest"]), Effort("one", repeats=0, trials=1), seed=0, scratch=tmp_path)
+    async with aclosing(measure(bench)) as measured:
+        samples = [sample async for sample in measured]
+    assert {(s.variant, s.status) for s in samples} == {("rest-missing", "harness_error"), ("rest", "ok")}
+    assert [s.cell["scenario"] for s in samples if s.variant == "rest-missing"] == list(SCENARIOS)
+    assert all("rest-missing" in s.reason for s in samples if s.variant == "rest-missing")
+
+
+async def test_a_cut_that_finds_no_connection_is_no_trial(tmp_path: Path):
+    async def elsewhere(strike: Strike) -> None:
+        async with WireTap() as unused:
+            strike.station.taps["http"] = unused
+            await SCENARIOS["connection_cut"].strike(strike)
+
+    async with at_work(tmp_path) as station:
+        broken = pytest.RaisesExc(TrialBroken, match="no connection was open to be cut")
+        with pytest.RaisesGroup(broken, flatten_subgroups=True):
+            await trial(station, tmp_path, Scenario("elsewhere", "", 0, elsewhere))
 
 
 async def test_a_caller_that_leaves_early_leaves_with_its_own_reason(tmp_path: Path):

@@ -226,3 +226,18 @@ async def test_a_suite_measures_every_flow_at_every_delay_once_a_block_and_says_
     assert [repeat for _, _, delay, repeat in cells if delay is not None] == [0] * 12 + [1] * 12, "block by block"
     assert [s.trial for s in twins] == [0] * 12 + [1] * 12
     assert told[-1][0] == told[-1][1]
+
+
+async def test_a_server_that_does_not_come_up_takes_no_other_variant_with_it(tmp_path: Path):
+    missing = replace(variants()["rest"], name="rest-missing")
+    bench = Bench((missing, variants()["mcp-stdio"]), Effort("one", repeats=1, trials=0, delays_ms=(0.0,)), 0, tmp_path)
+    async with aclosing(measure(bench)) as measured:
+        samples = [sample async for sample in measured]
+    broken = [sample for sample in samples if sample.variant == "rest-missing"]
+    assert {sample.status for sample in broken} == {"harness_error"}
+    assert len(broken) == 2 * len(FLOWS), "itself and its null pair"
+    assert all("rest-missing" in sample.reason for sample in broken)
+    assert {(s.variant, s.status) for s in samples if s not in broken} == {("mcp-stdio", "ok")}
+    row = next(row for row in derive(samples) if row["variant"] == "rest-missing")
+    assert (row["trials"], row["harness_errors"]) == (0, 1)
+    assert "rest-missing" in row["not_testable"]

@@ -7,7 +7,7 @@ import time
 import anyio
 
 from ...wire.faults.cut import CutAfterEvents
-from ..trial import STEPS, Scenario, Strike
+from ..trial import STEPS, Scenario, Strike, TrialBroken
 
 POLLING_GRACE_STEPS = 2
 
@@ -27,8 +27,8 @@ async def _strike(strike: Strike) -> None:
         # A client that polls gets no events to count: it is cut when the work is as far as the k-th event would be.
         await strike.deeds.reach(k + POLLING_GRACE_STEPS)
         strike.at = time.monotonic()
-        for tap in taps:
-            tap.cut_all()
+        if not sum(tap.cut_all() for tap in taps):
+            raise TrialBroken("no connection was open to be cut")
         group.cancel_scope.cancel()
 
     async with anyio.create_task_group() as group:
