@@ -113,7 +113,7 @@ def _null_pair(rows: Sequence[Row]) -> str:
     if not both:
         return f"{method} No slope could be fitted to both, so it says nothing of the noise."
     widest = max(abs(row["slope_round_trips"] - row["null_pair"]["slope_round_trips"]) for row in both)
-    return f"{method} Its turns are the same and its slopes differ by at most {number(round(widest, 2))} in any flow."
+    return f"{method} Its turns are the same and its slopes differ by at most {widest:.2f} in any flow."
 
 
 def _apart(rows: Sequence[Row]) -> str:
@@ -185,19 +185,20 @@ def _charts(rows: Sequence[Row]) -> list[Chart]:
         for row in rows
     ]
     points = [
-        row | {"delay_ms": delay, "time_ms": time}
+        row | {"delay_ms": delay, "added_ms": time - row["points"][0][1]}
         for row in named
+        if row.get("slope_round_trips") is not None
         for delay, time in row.get("points") or ()
-        if time is not None
     ]
     slopes = charts.lines_with_ci(
         points,
         "delay_ms",
-        "time_ms",
+        "added_ms",
         facet="flow_name",
         x_title="injected round-trip time, ms",
-        y_title="time to complete, ms",
-        alt_text="Completion time against injected round-trip time: the steeper the line, the more round trips.",
+        y_title="time added, ms",
+        alt_text="The time that injected round-trip time adds to each flow, median per delay: a line rises by one round-trip "
+        "time for each round trip.",
     )
     counts = charts.bars(
         named,
