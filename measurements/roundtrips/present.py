@@ -184,12 +184,7 @@ def _charts(rows: Sequence[Row]) -> list[Chart]:
         | ({"label": _differing(row)} if row.get("flagged") else {})
         for row in rows
     ]
-    points = [
-        row | {"delay_ms": delay, "added_ms": time - row["points"][0][1]}
-        for row in named
-        if row.get("slope_round_trips") is not None
-        for delay, time in row.get("points") or ()
-    ]
+    points = [point for row in named if row.get("slope_round_trips") is not None for point in _added(row)]
     slopes = charts.lines_with_ci(
         points,
         "delay_ms",
@@ -212,6 +207,11 @@ def _charts(rows: Sequence[Row]) -> list[Chart]:
         "injected delay as dots with their 95% interval.",
     )
     return [chart for chart in (counts, slopes) if chart]
+
+
+def _added(row: Row) -> list[Row]:
+    points: list[list[float]] = row.get("points") or []
+    return [row | {"delay_ms": delay, "added_ms": time - points[0][1]} for delay, time in points]
 
 
 def _differing(row: Row) -> str:
