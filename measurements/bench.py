@@ -28,7 +28,7 @@ TEAM: tuple[str, ...] = ()
 @dataclass(frozen=True)
 class Effort:
     """How much a suite measures. Units: `delays_ms` are injected round-trip times; `deadline_s` is when a task counts as
-    hung.
+    hung. `lanes` is how many variants are timed at once, each by a server and a client of its own.
     """
 
     name: str
@@ -36,9 +36,13 @@ class Effort:
     trials: int
     delays_ms: tuple[float, ...] = (0.0, 10.0, 20.0, 40.0)
     deadline_s: float = 20.0
+    lanes: int = 1
 
 
-SUITES = {"quick": Effort("quick", repeats=3, trials=3), "full": Effort("full", repeats=10, trials=20, deadline_s=60.0)}
+SUITES = {
+    "quick": Effort("quick", repeats=3, trials=3, lanes=2),
+    "full": Effort("full", repeats=10, trials=20, deadline_s=60.0),
+}
 
 
 class Station:

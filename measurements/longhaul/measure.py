@@ -1,10 +1,10 @@
-"""Run every scenario of every variant, two variants at a time."""
+"""Run every scenario of every variant, a few variants at a time."""
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from random import Random
 
@@ -14,43 +14,40 @@ from anyio.abc import ObjectSendStream
 from ...protocols.variants import Variant
 from ..bench import Bench, Station
 from ..samples import Sample
+from ..streaming import streamed
 from .scenarios import scenarios
 from .trial import Scenario, run_trial
 
 METRIC = "long_haul"
 PROBE = ("sametask.measurements.probe:agent",)
-SIDE_BY_SIDE = 2
+SIDE_BY_SIDE = 4
 
 
 async def measure(bench: Bench) -> AsyncGenerator[Sample]:
-    """Yields one sample for each variant, scenario and trial. Work is mostly waiting, so two variants run side by side."""
+    """Yields one sample for each variant, scenario and trial. Work is mostly waiting, so several variants run side by side."""
     for sample in bench.without_wire(METRIC, [{"scenario": scenario.name} for scenario in scenarios()]):
         yield sample
-    send, receive = anyio.create_memory_object_stream[Sample](64)
     limiter = anyio.CapacityLimiter(SIDE_BY_SIDE)
     total, done = len(bench.wired) * len(scenarios()) * bench.effort.trials, 0
-    async with anyio.create_task_group() as group:
-        for index in range(len(bench.wired)):
-            group.start_soon(_variant, bench, index, send.clone(), limiter)
-        send.close()
-        async with receive:
-            try:
-                async for sample in receive:
-                    yield sample
-                    done += 1
-                    verdict = sample.values.get("verdict", sample.status)
-                    bench.progress(done, total, f"{sample.variant} {sample.cell['scenario']}: {verdict}")
-            except GeneratorExit:
-                # The caller has left. Out of a task group this would come as an ExceptionGroup, and hide what it left for.
-                group.cancel_scope.cancel()
+
+    async def produce(send: ObjectSendStream[Sample]) -> None:
+        async with anyio.create_task_group() as group:
+            for variant in bench.wired:
+                group.start_soon(_variant, bench, variant, send, limiter)
+
+    async with aclosing(streamed(produce)) as samples:
+        async for sample in samples:
+            yield sample
+            done += 1
+            verdict = sample.values.get("verdict", sample.status)
+            bench.progress(done, total, f"{sample.variant} {sample.cell['scenario']}: {verdict}")
 
 
-async def _variant(bench: Bench, index: int, send: ObjectSendStream[Sample], limiter: anyio.CapacityLimiter) -> None:
-    variant = bench.wired[index]
+async def _variant(bench: Bench, variant: Variant, send: ObjectSendStream[Sample], limiter: anyio.CapacityLimiter) -> None:
     folder = bench.scratch / f"long-haul-{variant.name}"
     await anyio.Path(folder).mkdir(exist_ok=True)
     trials = ((trial, scenario) for trial in range(bench.effort.trials) for scenario in scenarios())
-    async with send, limiter, contextlib.AsyncExitStack() as stack:
+    async with limiter, AsyncExitStack() as stack:
         try:
             where = bench.station(variant, PROBE, engine=f"sqlite:///{folder / 'tasks.db'}")
             station = await stack.enter_async_context(where)

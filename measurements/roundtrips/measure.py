@@ -5,18 +5,23 @@ from __future__ import annotations
 import contextlib
 import random
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
 
 import anyio
+from anyio.abc import ObjectSendStream, TaskStatus
 
 from ...protocols.client import AgentClient
 from ...protocols.variants import Variant
 from ..bench import Bench, Station
 from ..samples import Sample
+from ..streaming import streamed
 from .flows import FAILURES, FLOWS, Clock, Flow
 
 METRIC = "round_trips"
 FLOW_TIMEOUT_S = 30.0
+STARTS_AT_ONCE = 2
 STARTING = (0.0, 40.0)
 """Where a cold flow starts a process, a second of start-up hides the delay: it is counted, and no slope is taken."""
 
@@ -31,44 +36,103 @@ async def measure(bench: Bench) -> AsyncGenerator[Sample]:
     """
     for sample in bench.without_wire(METRIC, [{"flow": flow.name} for flow in FLOWS]):
         yield sample
-    draw = random.Random(bench.seed)
-    async with contextlib.AsyncExitStack() as stack:
-        warm: dict[Station, AgentClient] = {}
-        twins: set[Station] = set()
-        twice = next((variant for variant in bench.wired if variant.listeners), None)
-        held = [(variant, False) for variant in bench.wired] + ([(twice, True)] if twice else [])
-        for variant, twin in held:
-            try:
-                station, client = await stack.enter_async_context(_warmed(bench, variant))
-            except Exception as error:
-                # A wall on purpose: a server that does not come up takes no other variant's numbers with it.
-                for sample in _blanks(variant, twin):
-                    yield sample.broken(error)
-                continue
-            warm[station] = client
-            if twin:
-                twins.add(station)
-            bench.progress(0, 1, f"{variant.name} is up")
+    async with contextlib.aclosing(streamed(lambda send: _produce(bench, send))) as samples:
+        async for sample in samples:
+            yield sample
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A variant's running server and warm client; `twin` where they are the second of the null pair."""
+
+    station: Station
+    client: AgentClient
+    twin: bool
+
+
+Block = tuple[_Place, Flow, float]
+
+
+async def _produce(bench: Bench, send: ObjectSendStream[Sample]) -> None:
+    draw, done = random.Random(bench.seed), 0
+    async with _places(bench, send) as places:
+        # The first block warms up: imports, caches, connection pools.
         blocks = [
-            (station, flow, delay, repeat)
-            for repeat in range(-1, bench.effort.repeats)
-            for station, flow, delay in _block(list(warm), bench.effort.delays_ms if repeat >= 0 else (0.0,), draw)
+            _block(places, bench.effort.delays_ms if repeat else (0.0,), draw) for repeat in range(bench.effort.repeats + 1)
         ]
-        for done, (station, flow, delay, repeat) in enumerate(blocks, 1):
-            sample = await run_flow(station, warm[station], flow, delay, repeat)
-            if station in twins:
+        total = sum(map(len, blocks))
+
+        async def run(block: Block, repeat: int) -> None:
+            nonlocal done
+            place, flow, delay = block
+            sample = await run_flow(place.station, place.client, flow, delay, repeat - 1)
+            if place.twin:
                 sample = sample.model_copy(update={"cell": {**sample.cell, "null_pair": True}})
-            if repeat >= 0:  # the first block warms up: imports, caches, connection pools
-                yield sample
-            bench.progress(done, len(blocks), f"{station.variant.name} {flow.name} at {delay:g} ms")
+            if repeat:
+                await send.send(sample)
+            done += 1
+            bench.progress(done, total, f"{place.station.variant.name} {flow.name} at {delay:g} ms")
+
+        for repeat, block in enumerate(blocks):
+            await _in_lanes(block, bench.effort.lanes, partial(run, repeat=repeat))
+
+
+async def _in_lanes(blocks: list[Block], lanes: int, run: Callable[[Block], Awaitable[None]]) -> None:
+    """Run them in their order, `lanes` at a time, and never two of one place at once."""
+    waiting, busy, freed = list(blocks), set[_Place](), anyio.Condition()
+
+    async def lane() -> None:
+        while waiting:
+            async with freed:
+                block = next((each for each in waiting if each[0] not in busy), None)
+                if block is None:
+                    await freed.wait()
+                    continue
+                waiting.remove(block)
+                busy.add(block[0])
+            await run(block)
+            async with freed:
+                busy.remove(block[0])
+                freed.notify_all()
+
+    async with anyio.create_task_group() as group:
+        for _ in range(lanes):
+            group.start_soon(lane)
 
 
 @contextlib.asynccontextmanager
-async def _warmed(bench: Bench, variant: Variant) -> AsyncGenerator[tuple[Station, AgentClient]]:
-    """A running server, and a client of it that has discovered its agents."""
-    async with bench.station(variant) as station, station.open() as client:
-        await client.discover()
-        yield station, client
+async def _places(bench: Bench, send: ObjectSendStream[Sample]) -> AsyncGenerator[list[_Place]]:
+    """Every variant's place, in their order. One that does not come up takes no other variant's numbers with it."""
+    twice = next((variant for variant in bench.wired if variant.listeners), None)
+    wanted = [(variant, False) for variant in bench.wired] + ([(twice, True)] if twice else [])
+    up: dict[int, _Place] = {}
+    limiter, left = anyio.CapacityLimiter(STARTS_AT_ONCE), anyio.Event()
+
+    async def hold(variant: Variant, twin: bool, *, task_status: TaskStatus[_Place]) -> None:
+        async with bench.station(variant) as station, station.open() as client:
+            await client.discover()
+            task_status.started(_Place(station, client, twin))
+            await left.wait()
+
+    async with anyio.create_task_group() as holding:
+
+        async def start(index: int, variant: Variant, twin: bool) -> None:
+            async with limiter:
+                try:
+                    up[index] = await holding.start(hold, variant, twin)
+                except Exception as error:  # a wall on purpose: a server of ours that does not start is no verdict
+                    for sample in _blanks(variant, twin):
+                        await send.send(sample.broken(error))
+                    return
+            bench.progress(0, 1, f"{variant.name} is up")
+
+        async with anyio.create_task_group() as starting:
+            for index, (variant, twin) in enumerate(wanted):
+                starting.start_soon(start, index, variant, twin)
+        try:
+            yield [up[index] for index in sorted(up)]
+        finally:
+            left.set()
 
 
 def _blanks(variant: Variant, twin: bool) -> list[Sample]:
@@ -76,12 +140,12 @@ def _blanks(variant: Variant, twin: bool) -> list[Sample]:
     return [Sample(metric=METRIC, variant=variant.name, cell=cell, at=time.time()) for cell in cells]
 
 
-def _block(stations: list[Station], delays: tuple[float, ...], draw: random.Random) -> list[tuple[Station, Flow, float]]:
+def _block(places: list[_Place], delays: tuple[float, ...], draw: random.Random) -> list[Block]:
     block = [
-        (station, flow, delay)
-        for station in stations
+        (place, flow, delay)
+        for place in places
         for flow in FLOWS
-        for delay in (delays if station.variant.listeners or flow.name != "cold" else STARTING)
+        for delay in (delays if place.station.variant.listeners or flow.name != "cold" else STARTING)
         if delay in delays
     ]
     draw.shuffle(block)
