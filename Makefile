@@ -6,16 +6,19 @@ BIN    := $(VENV)/bin
 .DEFAULT_GOAL := compare
 .PHONY: compare test lint types proto openapi lock clean
 
+# The locks are whole, so pip resolves nothing (older pips cannot, with hashes, where a package asks for another's extra);
+# `pip check` says so where a lock is not.
 $(VENV)/.runtime: requirements.lock pyproject.toml setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "sametask needs Python >= 3.11, this is " + sys.version.split()[0])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing pinned packages into $(VENV) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . 
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/pip check --disable-pip-version-check >/dev/null || $(BIN)/pip check --disable-pip-version-check
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@
 
 compare: $(VENV)/.runtime
@@ -37,8 +40,8 @@ openapi: $(VENV)/.dev
 	@$(BIN)/python -m sametask.measurements.integration.generate
 
 lock:
-	uv pip compile --no-header --universal --generate-hashes --python-version 3.11 --group dev pyproject.toml -o requirements-dev.lock
-	uv pip compile --no-header --universal --generate-hashes --python-version 3.11 -c requirements-dev.lock pyproject.toml -o requirements.lock
+	uv pip compile --no-header --universal --generate-hashes --python-version 3.11 --extra stock --group dev pyproject.toml -o requirements-dev.lock
+	uv pip compile --no-header --universal --generate-hashes --python-version 3.11 --extra stock -c requirements-dev.lock pyproject.toml -o requirements.lock
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -47,7 +47,7 @@ async def run_server(service: Service) -> int:
             chosen = servable([name.strip() for name in service.protocol.split(",") if name.strip()])
             if not chosen:
                 raise InvalidInput("protocol", service.protocol, "accepted: one or more variants, separated by commas")
-            bind = Bind(service.host, service.port, _advertised(service.advertise))
+            bind = Bind(service.host, service.port, _advertised(service.advertise), store=service.engine)
             roster = roster_of(service.files)
             await _serve(service, chosen, bind, roster, out, stack)
         except SametaskError as error:

@@ -28,7 +28,8 @@ TEAM: tuple[str, ...] = ()
 @dataclass(frozen=True)
 class Effort:
     """How much a suite measures. Units: `delays_ms` are injected round-trip times; `deadline_s` is when a task counts as
-    hung. `lanes` is how many variants are timed at once, each by a server and a client of its own.
+    hung. `lanes` is how many variants are timed at once, each by a server and a client of its own; `stock` says whether
+    stock rows are measured without being named.
     """
 
     name: str
@@ -37,11 +38,12 @@ class Effort:
     delays_ms: tuple[float, ...] = (0.0, 10.0, 20.0, 40.0)
     deadline_s: float = 20.0
     lanes: int = 1
+    stock: bool = False
 
 
 SUITES = {
     "quick": Effort("quick", repeats=3, trials=3, lanes=2),
-    "full": Effort("full", repeats=10, trials=20, deadline_s=60.0),
+    "full": Effort("full", repeats=10, trials=20, deadline_s=60.0, stock=True),
 }
 
 
@@ -74,7 +76,17 @@ class Station:
             tap.delay_ms = delay_ms
 
     async def ended(self, task_id: str) -> None:
-        """Return once that task is terminal, as its store says: beside the wire, so that nobody's counts move."""
+        """Return once that task is terminal, as its store says: beside the wire, so that nobody's counts move. A server that
+        keeps its tasks itself is asked, by another client whose connections are not recorded.
+        """
+        if self.variant.stock_of:
+            delay_ms = max(tap.delay_ms for tap in self.taps.values())
+            self.set_delay(0.0)
+            with self.recording.aside():
+                async with self.open() as other:
+                    await other.wait(task_id)
+            self.set_delay(delay_ms)
+            return
         async for _ in self._store.events(task_id):
             pass
 
@@ -150,7 +162,8 @@ class Station:
 class Bench:
     """What a metric measures with. `progress(done, total, text)` is told by the metric as it goes.
 
-    Shape: `variants` are those asked for; those without a server of their own (inproc) have no wire to measure.
+    Shape: `variants` are those asked for; those without a server of their own (inproc) have no wire to measure, and a stock
+    one whose library is not installed none either.
     """
 
     variants: tuple[Variant, ...]
@@ -162,15 +175,22 @@ class Bench:
 
     @property
     def wired(self) -> list[Variant]:
-        return [variant for variant in self.variants if variant.server]
+        return [variant for variant in self.variants if variant.server and not variant.missing]
 
     def without_wire(self, metric: str, cells: Sequence[dict[str, str]]) -> list[Sample]:
-        """A `not_testable` sample for each cell of each variant that has no wire."""
+        """A `not_testable` sample for each cell of each variant that has no wire, or whose library is not installed."""
         reason = "it is called in the same process: there is no wire and no server to break"
         return [
-            Sample(metric=metric, variant=variant.name, cell=dict(cell), status="not_testable", reason=reason, at=time.time())
+            Sample(
+                metric=metric,
+                variant=variant.name,
+                cell=dict(cell),
+                status="not_testable",
+                reason=variant.missing or reason,
+                at=time.time(),
+            )
             for variant in self.variants
-            if not variant.server
+            if not variant.server or variant.missing
             for cell in cells
         ]
 

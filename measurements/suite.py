@@ -30,7 +30,8 @@ class Plan:
 
 
 def plan(suite: str = "quick", only: Sequence[str] = (), names: Sequence[str] = (), seed: int = 0) -> Plan:
-    """The plan that these options make; by default every metric, and every variant with a server of its own.
+    """The plan that these options make; by default every metric, and every variant with a server of its own; the stock
+    rows only in a suite that says so.
 
     Raises: InvalidInput for an unknown suite, metric or variant, saying what is accepted.
     """
@@ -44,7 +45,8 @@ def plan(suite: str = "quick", only: Sequence[str] = (), names: Sequence[str] = 
     for name in names:
         if name not in every:
             raise InvalidInput("variants", name, "accepted: one or more of: " + ", ".join(every))
-    chosen = [each for name, each in every.items() if (name in names if names else each.server)]
+    usual = {name for name, each in every.items() if each.server and (SUITES[suite].stock or not each.stock_of)}
+    chosen = [each for name, each in every.items() if name in (names or usual)]
     wanted = {name.replace("_", "-") for name in only}
     told = {"suite": suite, "only": list(only), "variants": list(names), "seed": seed}
     default = {"suite": "quick", "only": list[str](), "variants": list[str](), "seed": 0}

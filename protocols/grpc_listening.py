@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, cast
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Sequence
+from typing import Any, NoReturn, cast
 
 import anyio
 import grpc
@@ -19,16 +20,45 @@ from .variants import Bind
 
 DRAIN_S = 2.0
 
-KEEPALIVE_TIME_MS = 5_000
+KEEPALIVE_TIME_MS = 2_500
 KEEPALIVE_TIMEOUT_MS = 2_000
-"""A silent connection is pinged after KEEPALIVE_TIME_MS and given up when no answer comes within KEEPALIVE_TIMEOUT_MS."""
+"""While a call is open, either side pings a connection that was silent for KEEPALIVE_TIME_MS, and gives it up when no answer
+comes within KEEPALIVE_TIMEOUT_MS: a peer that is gone without a word is noticed within their sum, which is under 5 s.
+"""
+
+RETRIES = {
+    "maxAttempts": 3,
+    "initialBackoff": "0.1s",
+    "maxBackoff": "1s",
+    "backoffMultiplier": 2,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+"""gRFC A6. A call is repeated only as long as nothing of an answer has arrived."""
 
 MAX_METADATA_BYTES = 256 * 2**10
 """Room for error details in the trailers; gRPC's own limit is 8 KiB."""
 
-Options = Sequence[tuple[str, int]]
+Options = Sequence[tuple[str, int | str]]
+_Context = grpc.aio.ServicerContext[Any, Any]
 Register = Callable[[grpc.aio.Server], Sequence[str]]
 """Adds services to the server and returns their full names, which health and reflection then tell."""
+
+
+_KEEPALIVE: Options = (
+    ("grpc.keepalive_time_ms", KEEPALIVE_TIME_MS),
+    ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+    # keepalive_timeout_ms alone leaves the ping's own timeout at a minute.
+    ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+    ("grpc.http2.max_pings_without_data", 0),
+)
+
+
+def service_config(idempotent: Sequence[str]) -> str:
+    """gRPC's service config (gRFC A2): the unary methods `SERVICE/METHOD` that change nothing by being called twice are tried
+    again where the server was not there. Streams are not: their callers resume them after what they have heard.
+    """
+    names = [dict(zip(("service", "method"), name.split("/"), strict=True)) for name in idempotent]
+    return json.dumps({"methodConfig": [{"name": names, "retryPolicy": RETRIES}] if names else []})
 
 
 def server_options(max_message_bytes: int) -> Options:
@@ -38,24 +68,21 @@ def server_options(max_message_bytes: int) -> Options:
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", max_message_bytes),
         ("grpc.max_metadata_size", MAX_METADATA_BYTES),
-        # Clients ping idle and silent connections; a server that does not permit it answers GOAWAY too_many_pings.
-        ("grpc.keepalive_permit_without_calls", 1),
+        *_KEEPALIVE,
+        # Clients ping silent connections, too; one that does so more often than gRPC likes is not to be sent away for it.
         ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
         ("grpc.http2.max_ping_strikes", 0),
     )
 
 
-def channel_options(settings: ClientSettings) -> Options:
+def channel_options(settings: ClientSettings, idempotent: Sequence[str] = ()) -> Options:
     connect_timeout_ms = max(1, round(settings.connect_timeout_s * 1000))
     return (
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", settings.max_message_bytes),
         ("grpc.max_metadata_size", MAX_METADATA_BYTES),
-        ("grpc.keepalive_time_ms", KEEPALIVE_TIME_MS),
-        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
-        # keepalive_timeout_ms alone leaves the ping's own timeout at a minute.
-        ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT_MS),
-        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.service_config", service_config(idempotent)),
+        *_KEEPALIVE,
         # The name is misleading: it is how long one attempt to connect may take.
         ("grpc.min_reconnect_backoff_ms", connect_timeout_ms),
         ("grpc.initial_reconnect_backoff_ms", 100),
@@ -67,22 +94,31 @@ def channel_options(settings: ClientSettings) -> Options:
     )
 
 
-def channel(target: str, settings: ClientSettings = ClientSettings()) -> grpc.aio.Channel:
-    """A channel to `host:port` that notices a peer that has gone silent. It connects with its first call."""
-    return grpc.aio.insecure_channel(target, options=channel_options(settings))
+def channel(target: str, settings: ClientSettings = ClientSettings(), *, idempotent: Sequence[str] = ()) -> grpc.aio.Channel:
+    """A channel to `host:port` that notices a peer that has gone silent. It connects with its first call. `idempotent` names
+    the methods to be tried again, see `service_config`.
+    """
+    return grpc.aio.insecure_channel(target, options=channel_options(settings, idempotent))
 
 
 class _Draining(grpc.aio.ServerInterceptor):
-    """Ends open streams with UNAVAILABLE when the server drains, so that none of them looks finished."""
+    """Once the server drains: open streams end with UNAVAILABLE, so that none of them looks finished; new calls are refused
+    with the same; open unary calls may end. Health answers throughout, and tells its own watchers NOT_SERVING.
+    """
 
     def __init__(self) -> None:
         self.began = False
         self._streaming: set[asyncio.Task[Any]] = set()
+        self._open_count = 0
+        self._all_ended = asyncio.Event()
 
-    def begin(self) -> None:
+    async def drain(self) -> None:
+        """Returns once no call is open."""
         self.began = True
         for task in tuple(self._streaming):
             task.cancel()
+        if self._open_count:
+            await self._all_ended.wait()
 
     async def intercept_service(
         self,
@@ -90,37 +126,62 @@ class _Draining(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
         handler = await continuation(handler_call_details)
-        # Health's own watchers are told NOT_SERVING by health itself.
-        if handler is None or not handler.response_streaming or handler_call_details.method.startswith("/grpc.health.v1."):
+        if handler is None or handler_call_details.method.startswith("/grpc.health.v1."):
             return handler
-        behaviour = cast(Callable[..., Any], handler.stream_stream if handler.request_streaming else handler.unary_stream)
+        sides = f"{'stream' if handler.request_streaming else 'unary'}_{'stream' if handler.response_streaming else 'unary'}"
+        behaviour = cast(Callable[..., Any], getattr(handler, sides))
+        wrapped = self._stream(behaviour) if handler.response_streaming else self._unary(behaviour)
+        make = cast(Callable[..., "grpc.RpcMethodHandler[Any, Any]"], getattr(grpc, f"{sides}_rpc_method_handler"))
+        return make(wrapped, handler.request_deserializer, handler.response_serializer)
 
-        async def stream(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncGenerator[Any]:
+    def _unary(self, behaviour: Callable[..., Any]) -> Callable[..., Any]:
+        async def unary(request: Any, context: _Context) -> Any:
+            with self._open():
+                if self.began:
+                    await _refuse(context)
+                return await behaviour(request, context)
+
+        return unary
+
+    def _stream(self, behaviour: Callable[..., Any]) -> Callable[..., Any]:
+        async def stream(request: Any, context: _Context) -> AsyncGenerator[Any]:
             task = asyncio.current_task()
             assert task is not None
             self._streaming.add(task)
             try:
-                if self.began:
-                    raise asyncio.CancelledError
-                answer = behaviour(request, context)
-                if not hasattr(answer, "__aiter__"):  # a servicer may also write to the context itself
-                    await answer
-                    return
-                async for message in cast(AsyncIterator[Any], answer):
-                    yield message
+                with self._open():
+                    if self.began:
+                        await _refuse(context)
+                    answer = behaviour(request, context)
+                    if not hasattr(answer, "__aiter__"):  # a servicer may also write to the context itself
+                        await answer
+                        return
+                    async with contextlib.aclosing(answer) as messages:
+                        async for message in cast(AsyncIterator[Any], messages):
+                            yield message
             except asyncio.CancelledError:
                 if not self.began:
                     raise
                 task.uncancel()
-                await context.abort(grpc.StatusCode.UNAVAILABLE, "the server is shutting down; its tasks go on")
+                await _refuse(context)
             finally:
                 self._streaming.discard(task)
 
-        make = cast(
-            Callable[..., "grpc.RpcMethodHandler[Any, Any]"],
-            grpc.stream_stream_rpc_method_handler if handler.request_streaming else grpc.unary_stream_rpc_method_handler,
-        )
-        return make(stream, handler.request_deserializer, handler.response_serializer)
+        return stream
+
+    @contextlib.contextmanager
+    def _open(self) -> Generator[None]:
+        self._open_count += 1
+        try:
+            yield
+        finally:
+            self._open_count -= 1
+            if self.began and not self._open_count:
+                self._all_ended.set()
+
+
+async def _refuse(context: _Context) -> NoReturn:
+    await context.abort(grpc.StatusCode.UNAVAILABLE, "the server is shutting down; its tasks go on")
 
 
 @contextlib.asynccontextmanager
@@ -128,7 +189,7 @@ async def listen_grpc(register: Register, bind: Bind, listener: int = 0) -> Asyn
     """Serve what `register` adds; yields the bound `host:port`. Health (`grpc.health.v1`) and reflection come with it.
 
     Leaving the block turns health to NOT_SERVING, ends open streams with UNAVAILABLE, refuses new calls, and gives open
-    unary calls `DRAIN_S` seconds to end.
+    unary calls `DRAIN_S` seconds to end; health can be asked until then, and only after that the listener closes.
 
     Raises: Unavailable, naming the port, when it cannot be bound.
     """
@@ -157,6 +218,8 @@ async def listen_grpc(register: Register, bind: Bind, listener: int = 0) -> Asyn
         yield f"{host}:{port}"
     finally:
         with anyio.CancelScope(shield=True):
+            until = anyio.current_time() + DRAIN_S
             await status.enter_graceful_shutdown()
-            draining.begin()
-            await server.stop(DRAIN_S)
+            with anyio.move_on_at(until):
+                await draining.drain()
+            await server.stop(max(0.0, until - anyio.current_time()))

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Protocol, cast
 
 from ..agents.engine import TaskEngine
-from ..agents.errors import InvalidInput
+from ..agents.errors import InvalidInput, Unavailable
 from .client import MAX_MESSAGE_BYTES, Connect
 
 
@@ -25,13 +26,15 @@ class Bind:
     """Where a server listens. Listener i of a variant takes `port + i`; port 0 takes any free port.
 
     `advertise` maps a listener's name to the `host:port` that clients shall be told instead of the bound one (behind a
-    proxy or a relay), wherever the protocol tells clients addresses.
+    proxy or a relay), wherever the protocol tells clients addresses. `store` is the engine's URL, for a server that keeps
+    its tasks itself, beside it.
     """
 
     host: str = "127.0.0.1"
     port: int = 0
     advertise: Mapping[str, str] = field(default_factory=dict[str, str])
     max_message_bytes: int = MAX_MESSAGE_BYTES
+    store: str = ""
 
     def port_of(self, listener: int) -> int:
         return self.port + listener if self.port else 0
@@ -66,6 +69,10 @@ class Variant:
     `{listener}` per name. `fingerprint` is a regular expression for one exchange on its wire, as the taps write it down: its
     own match it in full and another protocol's do not; empty where there is no wire. `lacks` says, for each ability that the
     protocol does not have, which section of its specification decides it.
+
+    `stock_of` makes it a row to compare against: it names the variant whose wire it speaks, with a server as its library
+    brings it, which keeps its tasks itself and never uses the engine. `needs` are the modules of the `stock` extra without
+    which it cannot be served.
     """
 
     name: str
@@ -79,8 +86,19 @@ class Variant:
     fingerprint: str
     listeners: tuple[str, ...] = ("http",)
     lacks: Mapping[str, str] = field(default_factory=dict[str, str])
+    stock_of: str = ""
+    needs: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> str:
+        """Why it cannot be served here; empty where it can."""
+        absent = [module for module in self.needs if find_spec(module) is None]
+        return f"{' and '.join(absent)} is not installed; pip install 'sametask[stock]' brings it" if absent else ""
 
     def serve(self) -> Serve:
+        """Raises: Unavailable where a module that it needs is not installed."""
+        if self.missing:
+            raise Unavailable(f"{self.name}: {self.missing}")
         return cast(Serve, _load(self.server))
 
     def connect(self) -> Connect:

@@ -41,7 +41,7 @@ async def measure(
     wanted = {variant.name: variant for variant in bench.variants}
     chosen = [each for each in (specimens() if found is None else found) if each.variant in wanted]
     for name in wanted.keys() - {each.variant for each in chosen}:
-        reason = NO_SPECIMEN if wanted[name].server else NO_SERVER
+        reason = wanted[name].missing or _no_code_of_its_own(wanted[name])
         yield _sample(name, name, SHARED, status="not_testable", reason=reason)
     right, limiter = await answers(), anyio.CapacityLimiter(SIDE_BY_SIDE)
 
@@ -61,6 +61,12 @@ async def measure(
             for sample in await task:
                 yield sample
             bench.progress(done, len(used), f"{variant.name} has been integrated and counted")
+
+
+def _no_code_of_its_own(variant: Variant) -> str:
+    if variant.stock_of:
+        return f"the consumer's code is that of {variant.stock_of}, line by line"
+    return NO_SPECIMEN if variant.server else NO_SERVER
 
 
 @asynccontextmanager

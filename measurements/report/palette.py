@@ -27,6 +27,10 @@ COLOURS: Mapping[str, tuple[str, str]] = {
     "grpc-1": ("#7a4bb0", "#b794e6"),
     "grpc-2": ("#a37fcb", "#d8c3f4"),
     "grpc-3": ("#4f2a7c", "#9068c8"),
+    "stock-1": ("#a8326e", "#ef8fbd"),
+    "stock-2": ("#cf7fa6", "#f7c3dc"),
+    "stock-3": ("#6e1d46", "#c65f93"),
+    "stock-4": ("#dfa9c3", "#fae0ec"),
     "inproc-1": ("#7a828c", "#9ba4af"),
     "other-1": ("#8c6d1f", "#d1b354"),
     "other-2": ("#b59a4a", "#e6d28e"),
@@ -49,10 +53,14 @@ KNOWN = {
     "a2a-jsonrpc": "a2a-2",
     "a2a-http": "a2a-3",
     "grpc": "grpc-1",
+    "stock-fastapi": "stock-1",
+    "stock-fastmcp": "stock-2",
+    "stock-a2a-grpc": "stock-3",
+    "stock-a2a-grpc-db": "stock-4",
 }
 """The shades of the bundled variants, the same in every report, and their order. Another takes a free shade of its family."""
 
-FAMILIES = ("rest", "mcp", "a2a", "grpc", "inproc")
+FAMILIES = ("rest", "mcp", "a2a", "grpc", "inproc", "stock")
 
 
 def place(variant: str) -> tuple[int, str]:

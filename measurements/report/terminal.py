@@ -20,7 +20,9 @@ LONGEST_NAME = 28
 """Columns of the terminal that a text may take before it wraps."""
 GUTTER = 3
 """Between two columns: the padding of both, and the line that the table leaves blank."""
-HUES: Mapping[str, str] = dict(zip(FAMILIES, ("blue", "dark_orange", "green", "magenta", "bright_black"), strict=True))
+HUES: Mapping[str, str] = dict(
+    zip(FAMILIES, ("blue", "dark_orange", "green", "magenta", "bright_black", "bright_magenta"), strict=True)
+)
 
 
 def summarise(document: Document, console: Console) -> None:

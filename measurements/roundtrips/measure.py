@@ -12,7 +12,7 @@ from functools import partial
 import anyio
 from anyio.abc import ObjectSendStream, TaskStatus
 
-from ...protocols.client import AgentClient
+from ...protocols.client import AgentClient, NotOffered
 from ...protocols.variants import Variant
 from ..bench import Bench, Station
 from ..samples import Sample
@@ -169,6 +169,8 @@ async def run_flow(station: Station, warm: AgentClient, flow: Flow, delay_ms: fl
                         await station.recording.quiet(timeout_s=0.2)
                 finally:
                     station.set_delay(0.0)
+    except NotOffered as error:
+        return ran.model_copy(update={"status": "not_testable", "reason": str(error)})
     except (*FAILURES, TimeoutError) as error:
         return ran.model_copy(update={"status": "failed", "reason": f"{type(error).__name__}: {error}"})
     except Exception as error:

@@ -135,10 +135,12 @@ class Recording:
         self.connections: list[ConnectionRecord] = []
         self.in_flight = 0  # chunks that a tap has read and not passed on yet
         self.active_at = time.monotonic()
+        self._aside = False
 
     def open(self, wire: Wire, listener: str) -> ConnectionRecord:
         record = ConnectionRecord(len(self.connections), wire, listener)
-        self.connections.append(record)
+        if not self._aside:
+            self.connections.append(record)
         self.active_at = time.monotonic()
         return record
 
@@ -194,6 +196,15 @@ class Recording:
             yield flow
         finally:
             flow.counts = self.since(flow.mark)
+
+    @contextlib.contextmanager
+    def aside(self) -> Generator[None]:
+        """Connections that are opened within the block are relayed and never recorded: the harness looks, nobody pays."""
+        self._aside = True
+        try:
+            yield
+        finally:
+            self._aside = False
 
     async def quiet(self, idle_ms: float = 20.0, timeout_s: float = 2.0) -> bool:
         """Wait until nothing has passed for `idle_ms`, so that a client's late WINDOW_UPDATE or a server's late PING falls into

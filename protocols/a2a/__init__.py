@@ -10,18 +10,45 @@ LACKS = {
     "event_numbers": "A2A 1.0 sections 4.2.1 and 4.2.2: update events carry no id and no number",
 }
 
-VARIANTS = (
-    Variant(
-        name="a2a-grpc",
+_CARD = r"GET /\.well-known/agent-card\.json .*"
+
+
+def _variant(name: str, transport: str, title: str, client: str, fingerprint: str) -> Variant:
+    return Variant(
+        name=name,
         protocol="a2a",
         revision="1.0",
-        transport="gRPC",
-        title="A2A 1.0 (gRPC binding, agent card on HTTP)",
+        transport=transport,
+        title=f"A2A 1.0 ({title})",
         server="a2a.server:serve",
-        client="a2a.client:connect",
+        client=f"a2a.client:{client}",
         url="http://{http}",
-        fingerprint=r"GET /\.well-known/agent-card\.json .*|grpc /lf\.a2a\.v1\.A2AService/\w+ .*a2a-version=1\.0",
+        fingerprint=f"{_CARD}|{fingerprint}",
         listeners=("http", "grpc"),
         lacks=LACKS,
+    )
+
+
+VARIANTS = (
+    _variant(
+        "a2a-grpc",
+        "gRPC",
+        "gRPC binding, agent card on HTTP",
+        "connect_grpc",
+        r"grpc /lf\.a2a\.v1\.A2AService/\w+ .*a2a-version=1\.0",
+    ),
+    _variant(
+        "a2a-jsonrpc",
+        "JSON-RPC",
+        "JSON-RPC binding",
+        "connect_jsonrpc",
+        r"POST /a2a application/json -> .*a2a-version=1\.0.*",
+    ),
+    _variant(
+        "a2a-http",
+        "HTTP+JSON",
+        "HTTP+JSON binding",
+        "connect_http",
+        r"(GET|POST|DELETE) /a2a/v1/(message:|tasks\b|extendedAgentCard).* -> .*a2a-version=1\.0",
     ),
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any, cast
 
 import httpx
@@ -22,7 +23,7 @@ from a2a.types import (
     StreamResponse,
     SubscribeToTaskRequest,
 )
-from a2a.utils.constants import TransportProtocol
+from a2a.utils.constants import VERSION_HEADER, TransportProtocol
 
 from ...agents.errors import Conflict, ConnectionLost, InvalidInput, SametaskError, Unavailable, UnknownTask
 from ...agents.events import Event, Snapshot, Task, TaskState
@@ -30,10 +31,18 @@ from ..client import AgentInfo, ClientSettings, outcome
 from ..errors import from_peer
 from ..grpc_listening import channel
 from . import reading
-from .card import IDEMPOTENCY_KEY, REQUEST_KEY, agents_of
+from .card import IDEMPOTENCY_KEY, PROTOCOL_VERSION, REQUEST_KEY, agents_of
 from .json_values import fill, to_struct
 from .lost import our_errors
-from .transport import client_on
+from .transport import grpc_client, http_client
+
+ENDING_S = 0.25
+"""How long a stream is read on after the task's end or a question, seconds. A2A leaves it to the server whether a question ends
+the stream: where it does, the connection is free for the answer; where it does not, nothing more is to come until the answer.
+"""
+
+IDEMPOTENT = tuple(f"lf.a2a.v1.A2AService/{method}" for method in ("GetTask", "ListTasks", "CancelTask"))
+"""Unary methods that may be called again without a thought (A2A 1.0 section 3.3.1); SendMessage is not one of them."""
 
 
 class A2AClient:
@@ -122,13 +131,16 @@ class A2AClient:
         state: TaskState | None = None
         async with aclosing(cast("AsyncGenerator[StreamResponse]", responses)):
             while True:
+                at_rest = state is not None and (state.terminal or state is TaskState.INPUT_REQUIRED)
                 try:
                     with our_errors():
-                        async with asyncio.timeout(self.settings.idle_timeout_s):
+                        async with asyncio.timeout(ENDING_S if at_rest else self.settings.idle_timeout_s):
                             response = await anext(responses)
                 except StopAsyncIteration:
                     break
                 except TimeoutError:
+                    if at_rest:
+                        break
                     raise ConnectionLost(f"the stream was silent for {self.settings.idle_timeout_s} s") from None
                 except Unavailable as error:
                     if state is None:
@@ -138,47 +150,77 @@ class A2AClient:
                 for event in reader.read(_long(response, skill)):
                     state = event.state or TaskState.WORKING
                     yield event
-                    if isinstance(event.body, Snapshot) and (state.terminal or state is TaskState.INPUT_REQUIRED):
-                        return
-        if state is None or not (state.terminal or state is TaskState.INPUT_REQUIRED):
+        if not at_rest:
             raise ConnectionLost("the stream ended before the task did; the task may still be running")
 
 
 @asynccontextmanager
-async def connect(url: str, settings: ClientSettings = ClientSettings()) -> AsyncGenerator[A2AClient]:
+async def connect_grpc(url: str, settings: ClientSettings = ClientSettings()) -> AsyncGenerator[A2AClient]:
     """A client of the server whose card is at `url`: reads the card, then speaks gRPC to the address that it names.
 
-    Raises: ConnectionLost when nobody answers at `url`; NotFound, or what else its status says, when there is no card.
+    Raises: ConnectionLost when nobody answers at `url`; NotFound, or what else its status says, when there is no card;
+    InvalidInput when the card does not offer the binding.
     """
-    card = await _card(url, settings)
-    address = next(
-        (i.url for i in card.supported_interfaces if i.protocol_binding == TransportProtocol.GRPC and _is_1_0(i)), None
-    )
-    if address is None:
-        offered = ", ".join(f"{i.protocol_binding} {i.protocol_version}" for i in card.supported_interfaces)
-        raise InvalidInput("url", url, f"accepted: an agent that speaks A2A 1.0 over gRPC; its card offers {offered}")
-    async with channel(address, settings) as shared:
-        yield A2AClient(card, client_on(shared, card, streaming=False), client_on(shared, card, streaming=True), settings)
+    async with _http(url, settings) as http:
+        card = await _card(http, url)
+    address = _offered(card, TransportProtocol.GRPC, url)
+    async with channel(address, settings, idempotent=IDEMPOTENT) as shared:
+        yield A2AClient(card, grpc_client(shared, card, streaming=False), grpc_client(shared, card, streaming=True), settings)
 
 
-async def _card(url: str, settings: ClientSettings) -> AgentCard:
+def connect_jsonrpc(url: str, settings: ClientSettings = ClientSettings()) -> AbstractAsyncContextManager[A2AClient]:
+    """As `connect_grpc`, over the JSON-RPC binding."""
+    return _connect_http(TransportProtocol.JSONRPC, url, settings)
+
+
+def connect_http(url: str, settings: ClientSettings = ClientSettings()) -> AbstractAsyncContextManager[A2AClient]:
+    """As `connect_grpc`, over the HTTP+JSON binding."""
+    return _connect_http(TransportProtocol.HTTP_JSON, url, settings)
+
+
+@asynccontextmanager
+async def _connect_http(binding: TransportProtocol, url: str, settings: ClientSettings) -> AsyncGenerator[A2AClient]:
+    # Comments keep a silent stream alive, and only HTTP sees them: there the silence is bounded, not between updates.
+    async with _http(url, settings, read_s=settings.idle_timeout_s) as http:
+        card = await _card(http, url)
+        _offered(card, binding, url)
+        unary, streaming = (http_client(http, binding, card, streaming=streaming) for streaming in (False, True))
+        yield A2AClient(card, unary, streaming, replace(settings, idle_timeout_s=None))
+
+
+@asynccontextmanager
+async def _http(url: str, settings: ClientSettings, read_s: float | None = None) -> AsyncGenerator[httpx.AsyncClient]:
     try:
         base = httpx.URL(url)
     except httpx.InvalidURL as error:
         raise InvalidInput("url", url, f"accepted: http://HOST:PORT ({error})") from None
     if base.scheme not in ("http", "https") or not base.host:
         raise InvalidInput("url", url, "accepted: http://HOST:PORT or https://HOST[:PORT]")
-    timeout = httpx.Timeout(settings.request_timeout_s, connect=settings.connect_timeout_s)
+    timeout = httpx.Timeout(settings.request_timeout_s, connect=settings.connect_timeout_s, read=read_s)
     # Loading the certificate store costs more than a whole cold exchange, so only https pays for it.
-    async with httpx.AsyncClient(timeout=timeout, verify=base.scheme == "https") as http:
-        try:
-            return await A2ACardResolver(http, url).get_agent_card()
-        except AgentCardResolutionError as error:
-            if error.status_code is not None:
-                raise from_peer(f"no agent card at {url}: HTTP status {error.status_code}", http=error.status_code) from error
-            if isinstance(error.__cause__, httpx.RequestError):
-                raise ConnectionLost(error.message) from error
-            raise SametaskError(error.message) from error
+    headers = {VERSION_HEADER: PROTOCOL_VERSION}
+    async with httpx.AsyncClient(timeout=timeout, headers=headers, verify=base.scheme == "https") as http:
+        yield http
+
+
+async def _card(http: httpx.AsyncClient, url: str) -> AgentCard:
+    try:
+        return await A2ACardResolver(http, url).get_agent_card()
+    except AgentCardResolutionError as error:
+        if error.status_code is not None:
+            raise from_peer(f"no agent card at {url}: HTTP status {error.status_code}", http=error.status_code) from error
+        if isinstance(error.__cause__, httpx.RequestError):
+            raise ConnectionLost(error.message) from error
+        raise SametaskError(error.message) from error
+
+
+def _offered(card: AgentCard, binding: TransportProtocol, url: str) -> str:
+    """The address of that binding. Raises: InvalidInput when the card has none."""
+    for interface in card.supported_interfaces:
+        if interface.protocol_binding == binding and _is_1_0(interface):
+            return interface.url
+    offered = ", ".join(f"{i.protocol_binding} {i.protocol_version}" for i in card.supported_interfaces)
+    raise InvalidInput("url", url, f"accepted: an agent that speaks A2A 1.0 over {binding}; its card offers {offered}")
 
 
 def _is_1_0(interface: Any) -> bool:

@@ -1,7 +1,8 @@
 """A2A's operations over the engine (A2A 1.0 section 3.1), the same for each of the protocol's bindings.
 
-The SDK's dispatchers and our gRPC servicer call nothing but these methods. A binding that knows the caller's deadline puts a
-function that gives the seconds left into `context.state["time_remaining"]`.
+Every binding, ours or the SDK's, calls nothing but these methods. `context.state` may hold the `variant` that is spoken;
+`time_remaining`, a function that gives the seconds left where the binding knows the caller's deadline; and `draining`, an event
+that is set when the server is about to stop.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ DEADLINE_MARGIN_MAX_S = 0.25
 
 
 class TaskHandler(RequestHandler):
-    def __init__(self, engine: TaskEngine, variant: str) -> None:
-        self.engine, self.variant = engine, variant
+    def __init__(self, engine: TaskEngine) -> None:
+        self.engine = engine
         self.conversations = Conversations()
 
     async def on_message_send(self, params: SendMessageRequest, context: ServerCallContext) -> Task | Message:
@@ -145,7 +146,9 @@ class TaskHandler(RequestHandler):
         request = skill.parse(data)
         if not skill.long:
             return result_message(await skill(request), message.context_id or uuid.uuid4().hex)
-        origin = Origin(self.variant, context.user.user_name, message.message_id, from_struct(message.metadata))
+        origin = Origin(
+            context.state.get("variant", "a2a"), context.user.user_name, message.message_id, from_struct(message.metadata)
+        )
         task = await self.engine.submit(skill, request, key=requests.idempotency_key(message), origin=origin)
         if not self.conversations.knows(task.id):
             self.conversations.begin(task.id, message.context_id).add(message, task.id)
@@ -194,19 +197,31 @@ class TaskHandler(RequestHandler):
                 return
 
     async def _settled(self, task: ours.Task, context: ServerCallContext) -> ours.Task:
-        """The task once it has ended or asks, or as it stands when the caller's time is nearly over; the task goes on."""
+        """The task once it has ended or asks, or as it stands when the caller's time is nearly over or the server drains; the
+        task goes on.
+        """
         if _at_rest(task):
             return task
         remaining = cast("Callable[[], float | None] | None", context.state.get("time_remaining"))
         left_s = remaining() if remaining is not None else None
         wait_s = None if left_s is None else left_s - min(DEADLINE_MARGIN_MAX_S, left_s * DEADLINE_MARGIN)
         with anyio.move_on_after(wait_s):
-            async for event in self.engine.events(task.id, task.last_seq):
-                if event.state is ours.TaskState.INPUT_REQUIRED:
-                    asking = await self.engine.get(task.id)
-                    if _at_rest(asking):
-                        return asking
+            async with anyio.create_task_group() as group:
+                if draining := cast("anyio.Event | None", context.state.get("draining")):
+                    group.start_soon(_cancel_once, draining, group.cancel_scope)
+                await self._follow_to_rest(task)
+                group.cancel_scope.cancel()
         return await self.engine.get(task.id)
+
+    async def _follow_to_rest(self, task: ours.Task) -> None:
+        async for event in self.engine.events(task.id, task.last_seq):
+            if event.state is ours.TaskState.INPUT_REQUIRED and _at_rest(await self.engine.get(task.id)):
+                return
+
+
+async def _cancel_once(event: anyio.Event, scope: anyio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()
 
 
 def _at_rest(task: ours.Task) -> bool:

@@ -1,4 +1,4 @@
-"""What the SDK's gRPC client raises, as our own classes."""
+"""What the SDK's client raises, as our own classes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any, cast
 
 import grpc
 import grpc.aio
+import httpx
 from a2a.client.errors import A2AClientError, A2AClientTimeoutError
-from a2a.utils.errors import A2AError
+from a2a.utils.errors import A2AError, MethodNotFoundError
 from a2a.utils.grpc_status import status_from_call
 from google.rpc import error_details_pb2  # pyright: ignore[reportMissingTypeStubs] - none exist
 
@@ -36,8 +37,10 @@ def _ours(error: A2AError) -> SametaskError:
     cause = error.__cause__
     if isinstance(error, A2AClientTimeoutError):
         return ConnectionLost("no answer came in time; the task may still be running")
+    if isinstance(cause, httpx.RequestError):
+        return ConnectionLost(f"{type(cause).__name__}: {cause}")
     if not isinstance(cause, grpc.aio.AioRpcError):
-        return from_a2a(error)
+        return _ours_in_json(error)
     status, said = cause.code().name, cause.details() or ""
     for info in _error_infos(cause):
         if info.domain == DOMAIN:
@@ -47,6 +50,16 @@ def _ours(error: A2AError) -> SametaskError:
     if status in _TRANSPORT:
         return ConnectionLost(f"{status}: {said}")
     return from_peer(said, grpc=status)
+
+
+def _ours_in_json(error: A2AError) -> SametaskError:
+    """On the JSON bindings our code and details are the metadata of A2A's own ErrorInfo."""
+    metadata = {name: str(value) for name, value in cast("dict[str, Any]", cast(Any, error).data or {}).items()}
+    if metadata.pop("domain", "") == DOMAIN:
+        return from_a2a(error, metadata.pop("reason", ""), metadata)
+    if isinstance(error.__cause__, httpx.HTTPStatusError) and type(error) in (A2AClientError, MethodNotFoundError):
+        return from_peer(error.message, http=error.__cause__.response.status_code)
+    return from_a2a(error)
 
 
 def _error_infos(error: grpc.aio.AioRpcError) -> Generator[error_details_pb2.ErrorInfo]:

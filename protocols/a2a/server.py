@@ -1,4 +1,4 @@
-"""The server half: agent cards on HTTP, the A2A service on gRPC."""
+"""The server half: agent cards and the two JSON bindings on HTTP, the A2A service on gRPC."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
+import anyio
 import grpc.aio
+from a2a.server.request_handlers.request_handler import RequestHandler
 from a2a.types import AgentCard, AgentInterface, a2a_pb2, a2a_pb2_grpc
 from a2a.utils.constants import AGENT_CARD_WELL_KNOWN_PATH, TransportProtocol
 from google.protobuf.json_format import MessageToJson
@@ -16,12 +18,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ...agents.contract import Roster
 from ...agents.engine import TaskEngine
 from ..grpc_listening import listen_grpc
-from ..listening import bind_socket, listen_http
+from ..listening import bind_socket, host_port, listen_http
 from ..variants import Bind, Endpoint
+from . import http_json, jsonrpc
 from .card import PROTOCOL_VERSION, agent_card, root_card
 from .handler import TaskHandler
+from .http_service import HttpService
 from .servicer import A2AServicer
 
 _CACHE_CONTROL = "public, max-age=60"
@@ -29,30 +34,52 @@ _CACHE_CONTROL = "public, max-age=60"
 
 @asynccontextmanager
 async def serve(engine: TaskEngine, bind: Bind) -> AsyncGenerator[Endpoint]:
-    """Both listeners over one engine; the cards tell where the gRPC one is.
+    """All three bindings over one engine, on two listeners; the cards tell where each of them is.
 
     Raises: Unavailable when a port cannot be bound.
     """
-    handler = TaskHandler(engine, "a2a-grpc")
+    async with serve_handler(TaskHandler(engine), engine.roster, bind) as endpoint:
+        yield endpoint
+
+
+@asynccontextmanager
+async def serve_handler(handler: RequestHandler, roster: Roster, bind: Bind) -> AsyncGenerator[Endpoint]:
+    """As `serve`, with any handler."""
 
     def register(server: grpc.aio.Server) -> Sequence[str]:
         cast(Any, a2a_pb2_grpc).add_A2AServiceServicer_to_server(A2AServicer(handler), server)
         return (a2a_pb2.DESCRIPTOR.services_by_name["A2AService"].full_name,)
 
-    http = bind_socket(bind)
+    service = HttpService(handler, bind.max_message_bytes, anyio.Event())
+    sock = bind_socket(bind)
     try:
         async with listen_grpc(register, bind, 1) as grpc_address:
-            url = bind.advertise.get("grpc") or grpc_address
-            interfaces = [AgentInterface(url=url, protocol_binding=TransportProtocol.GRPC, protocol_version=PROTOCOL_VERSION)]
-            routes = [_card_route(AGENT_CARD_WELL_KNOWN_PATH, root_card(engine.roster, interfaces))]
+            interfaces = _interfaces(bind.advertise.get("http") or host_port(sock), bind.advertise.get("grpc") or grpc_address)
+            routes = [_card_route(AGENT_CARD_WELL_KNOWN_PATH, root_card(roster, interfaces))]
             routes += [
                 _card_route(f"/agents/{agent.name}{AGENT_CARD_WELL_KNOWN_PATH}", agent_card(agent, interfaces))
-                for agent in engine.roster.values()
+                for agent in roster.values()
             ]
-            async with listen_http(Starlette(routes=routes), http) as http_address:
-                yield Endpoint(f"http://{http_address}", {"http": http_address, "grpc": grpc_address})
+            app = Starlette(routes=[*routes, *jsonrpc.routes(service), *http_json.routes(service)])
+            async with listen_http(app, sock) as http_address:
+                try:
+                    yield Endpoint(f"http://{http_address}", {"http": http_address, "grpc": grpc_address})
+                finally:
+                    service.draining.set()
     finally:
-        http.close()
+        sock.close()
+
+
+def _interfaces(http: str, grpc_address: str) -> list[AgentInterface]:
+    """Where each binding is; a client without a preference of its own takes the first (A2A 1.0 section 8.3.2)."""
+    places = {
+        TransportProtocol.GRPC: grpc_address,
+        TransportProtocol.JSONRPC: f"http://{http}{jsonrpc.PATH}",
+        TransportProtocol.HTTP_JSON: f"http://{http}{http_json.PATH}",
+    }
+    return [
+        AgentInterface(url=url, protocol_binding=binding, protocol_version=PROTOCOL_VERSION) for binding, url in places.items()
+    ]
 
 
 def _card_route(path: str, card: AgentCard) -> Route:

@@ -8,7 +8,6 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import grpc
 import grpc.aio
-from a2a.extensions.common import HTTP_EXTENSION_HEADER, get_requested_extensions
 from a2a.server.context import ServerCallContext
 from a2a.server.request_handlers.request_handler import RequestHandler
 from a2a.types import (
@@ -32,15 +31,14 @@ from a2a.types import (
     TaskPushNotificationConfig,
     a2a_pb2_grpc,
 )
-from a2a.utils.constants import VERSION_HEADER
-from a2a.utils.errors import A2A_ERROR_MAPPING, A2AError, VersionNotSupportedError
+from a2a.utils.errors import A2A_ERROR_MAPPING, A2AError
 from a2a.utils.proto_utils import validation_errors_to_bad_request
 from google.protobuf import any_pb2, empty_pb2
 from google.rpc import error_details_pb2, status_pb2  # pyright: ignore[reportMissingTypeStubs] - none exist
 
 from ...agents.errors import SametaskError
 from ..errors import DOMAIN, codes
-from .card import PROTOCOL_VERSION
+from .calling import call_context
 from .errors import to_metadata
 
 logger = logging.getLogger(__name__)
@@ -48,6 +46,7 @@ logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 Context = grpc.aio.ServicerContext[Any, Any]
 
+VARIANT = "a2a-grpc"
 A2A_DOMAIN = "a2a-protocol.org"
 DETAILS_KEY = "grpc-status-details-bin"
 
@@ -134,16 +133,8 @@ def _stream_response(update: Any) -> StreamResponse:
 
 
 def _call_context(request: Any, context: Context) -> ServerCallContext:
-    """Raises: VersionNotSupportedError (A2A 1.0 section 3.6.2; no version means 0.3)."""
     headers = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
-    version = headers.get(VERSION_HEADER.lower(), "") or "0.3"
-    if ".".join(version.split(".")[:2]) != PROTOCOL_VERSION:
-        raise VersionNotSupportedError(f"A2A-Version: {version!r} is not accepted; accepted: {PROTOCOL_VERSION}")
-    return ServerCallContext(
-        state={"headers": headers, "time_remaining": context.time_remaining},
-        tenant=request.tenant,
-        requested_extensions=get_requested_extensions([headers.get(HTTP_EXTENSION_HEADER.lower(), "")]),
-    )
+    return call_context(headers, VARIANT, request.tenant, time_remaining=context.time_remaining)
 
 
 async def _abort(context: Context, error: Exception) -> NoReturn:

@@ -24,7 +24,7 @@ from .discovery import reflected
 from .messages import TaskReader
 from .services import KEY, AgentService, Method, SkillService, agent_service
 from .status import from_rpc
-from .tasks import SERVICE
+from .tasks import IDEMPOTENT, SERVICE
 
 Answer = TypeVar("Answer", bound=Message)
 
@@ -224,7 +224,7 @@ async def connect(url: str, settings: ClientSettings = ClientSettings()) -> Asyn
     target = url.removeprefix("grpc://")
     if target == url or not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s/:\[\]]+):\d{1,5}", target):
         raise InvalidInput("url", url, "accepted: grpc://HOST:PORT")
-    opened = channel(target, settings)
+    opened = channel(target, settings, idempotent=IDEMPOTENT)
     try:
         yield GrpcClient(opened, settings)
     finally:

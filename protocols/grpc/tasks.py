@@ -18,6 +18,9 @@ from .status import Context
 
 SERVICE = "sametask.tasks.v1.Tasks"
 
+IDEMPOTENT = tuple(f"{SERVICE}/{method}" for method in ("Get", "Wait", "Answer", "Cancel", "List"))
+"""Unary methods that may be called again without a thought: the first answer stands, and a canceled task stays canceled."""
+
 LONGEST_WAIT_S = 3600.0
 """How long Wait waits for a caller who names no deadline."""
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, cast
 
 import mcp.types as t
 from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 from ...agents.errors import ConnectionLost, InvalidInput, SametaskError, UnknownAgent
@@ -212,7 +214,8 @@ async def connect_stdio(url: str, settings: ClientSettings = ClientSettings()) -
     if not command:
         raise InvalidInput("url", url, "accepted: stdio: and the command line that serves")
     target = StdioServerParameters(command=command, args=arguments, env=dict(os.environ))
-    async with connect_over(target, command, settings) as client:
+    # The SDK's default is what stderr was when it was imported.
+    async with connect_over(stdio_client(target, errlog=sys.stderr), command, settings) as client:
         yield client
 
 

@@ -7,7 +7,8 @@ import re
 from starlette.requests import Request
 
 from ...agents.contract import Origin
-from ...agents.errors import InvalidInput, TooLarge
+from ...agents.errors import InvalidInput
+from ..http_bodies import read_body
 from .problems import UnsupportedMediaType
 
 MAX_WAIT_S = 60
@@ -24,23 +25,7 @@ async def read_json(request: Request, max_body_bytes: int) -> bytes:
     essence = media_type.partition(";")[0].strip().lower()
     if essence != "application/json" and not essence.endswith("+json"):
         raise UnsupportedMediaType(media_type)
-    declared = request.headers.get("content-length", "0")
-    _within(int(declared), max_body_bytes)
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        _within(size, max_body_bytes)
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-def _within(size: int, limit: int) -> None:
-    if size > limit:
-        raise TooLarge(
-            f"body: more than {limit} bytes are not accepted; at most {limit} bytes",
-            field="body", value=size, accepted=f"at most {limit} bytes",
-        )  # fmt: skip
+    return await read_body(request, max_body_bytes)
 
 
 def preferred_wait_s(prefer: str | None) -> int | None:

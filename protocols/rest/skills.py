@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from ...agents.contract import Skill
 from ...agents.events import Event, Snapshot, Task
-from . import streams
+from .. import sse
 from .problems import documented
 from .requests import idempotency_key, origin, read_json
 from .streams import EventStream, Service
@@ -67,7 +67,7 @@ def add_skills(app: FastAPI, service: Service) -> None:
 _LONG_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "With `Accept: text/event-stream`: a `snapshot` of the task, then its events as they happen",
-        "content": {streams.MEDIA_TYPE: {"schema": {"type": "string"}}},
+        "content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}}},
         "headers": {"Location": {"description": "The path of the task", "schema": {"type": "string"}}},
     },
     202: {
@@ -94,7 +94,7 @@ def _long(skill: Skill, service: Service) -> Callable[[Request], Awaitable[Respo
         body = await read_json(request, service.max_body_bytes)
         task = await service.engine.submit(skill, skill.parse_json(body), key=key, origin=origin(request, key))
         location = f"/tasks/{task.id}"
-        if streams.MEDIA_TYPE not in request.headers.get("accept", ""):
+        if sse.MEDIA_TYPE not in request.headers.get("accept", ""):
             return task_response(task, 202, {"Location": location})
         first = Event(seq=0, at=task.created_at, body=Snapshot(task=task))
         return EventStream(service, task.id, 0, first=first, headers={"Location": location})

@@ -9,16 +9,12 @@ from typing import cast
 
 import anyio
 from fastapi.sse import format_sse_event
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from ...agents.engine import TaskEngine
 from ...agents.errors import SametaskError, Unavailable
 from ...agents.events import Event, Task, TaskState
+from ..sse import FrameStream
 from .problems import problem
-
-MEDIA_TYPE = "text/event-stream"
-KEEP_ALIVE_S = 15.0  # what the standard advises against proxies that drop a silent connection
 
 
 @dataclass(frozen=True)
@@ -69,14 +65,11 @@ def frame(event: Event) -> bytes:
     return format_sse_event(data_str=event.model_dump_json(), event=event.body.type, id=seq)
 
 
-class EventStream(Response):
+class EventStream(FrameStream):
     """The events of one task, from after `after` up to its terminal one or an open question.
 
-    What ends a stream before that (the server drains, the store fails) is told as a last `problem` event, so that a stream
-    that stopped is never taken for one that finished.
+    What ends a stream before that (the server drains, the store fails) is told as a last `problem` event.
     """
-
-    media_type = MEDIA_TYPE
 
     def __init__(
         self,
@@ -87,55 +80,20 @@ class EventStream(Response):
         first: Event | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", **(headers or {})})
-        del self.headers["Content-Length"]
-        self.service, self.task_id, self.after, self.first = service, task_id, after, first
+        drained = Unavailable("the server is shutting down; the task goes on, follow it again from the last event")
+        super().__init__(_frames(service.engine, task_id, after, first), _problem(drained), service.draining, headers)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        connected = True
 
-        async def write(chunk: bytes, more: bool = True) -> None:
-            # One whole frame a call: uvicorn writes it in one go or, when cancelled, not at all.
-            nonlocal silent
-            silent = False
-            await send({"type": "http.response.body", "body": chunk, "more_body": more})
+async def _frames(engine: TaskEngine, task_id: str, after: int, first: Event | None) -> AsyncGenerator[bytes]:
+    if first is not None:
+        yield frame(first)
+    try:
+        async with aclosing(turn(engine, task_id, after)) as events:
+            async for event in events:
+                yield frame(event)
+    except SametaskError as error:
+        yield _problem(error)
 
-        async def listen_for_disconnect() -> None:
-            nonlocal connected
-            while (await receive())["type"] != "http.disconnect":
-                pass
-            connected = False
-            group.cancel_scope.cancel()
 
-        async def listen_for_drain() -> None:
-            nonlocal cause
-            await self.service.draining.wait()
-            cause = Unavailable("the server is shutting down; the task goes on, follow it again from the last event")
-            group.cancel_scope.cancel()
-
-        async def keep_alive() -> None:
-            nonlocal silent
-            while True:
-                silent = True
-                await anyio.sleep(KEEP_ALIVE_S)
-                if silent:
-                    await write(b": keep-alive\n\n")
-
-        silent = True
-        cause: SametaskError | None = None
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        async with anyio.create_task_group() as group:
-            for watch in (listen_for_disconnect, listen_for_drain, keep_alive):
-                group.start_soon(watch)
-            try:
-                if self.first is not None:
-                    await write(frame(self.first))
-                async with aclosing(turn(self.service.engine, self.task_id, self.after)) as events:
-                    async for event in events:
-                        await write(frame(event))
-            except SametaskError as error:
-                cause = error
-            group.cancel_scope.cancel()
-        if connected:
-            last = b"" if cause is None else format_sse_event(data_str=problem(cause).model_dump_json(), event="problem")
-            await write(last, more=False)
+def _problem(error: SametaskError) -> bytes:
+    return format_sse_event(data_str=problem(error).model_dump_json(), event="problem")

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from ...agents.errors import InvalidInput
 from ...agents.events import Task
-from . import streams
+from .. import sse
 from .problems import documented
 from .requests import last_event_id, preferred_wait_s, read_json
 from .skills import task_response
@@ -115,7 +115,7 @@ def add_tasks(app: FastAPI, service: Service) -> None:
         responses={
             200: {
                 "description": "The log: `id` is the sequence number, `event` the type, `data` the event as JSON",
-                "content": {streams.MEDIA_TYPE: {"schema": {"type": "string"}}},
+                "content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}}},
             },
             204: {"description": "The task has ended and there is nothing after the last event: do not reconnect"},
             **documented(404, 422),

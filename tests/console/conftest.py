@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 WAITER, GREETER = str(HERE / "waiter.py"), str(HERE / "greeter.py")
 TEAM = tuple(f"sametask.agents.team.{name}:agent" for name in ("model_router", "moe_break_even", "prefix_cache"))
 COMMAND = [sys.executable, "-P", "-m", "sametask.console.main"]
-LISTENING = ("rest", "mcp-http", "a2a-grpc", "grpc")
+LISTENING = ("rest", "mcp-http", "a2a-grpc", "a2a-jsonrpc", "a2a-http", "grpc")
 ENV = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
 
 

@@ -20,7 +20,7 @@ from sametask.protocols.variants import variants
 
 WAITER = str(Path(__file__).with_name("waiter.py"))
 GREETER = str(Path(__file__).with_name("greeter.py"))
-EVERY = list(variants())
+EVERY = [name for name, variant in variants().items() if not variant.stock_of]
 HERE = [name for name in EVERY if name != "mcp-stdio"]
 """Those that need no process of their own: the SDK's stdio client keeps the stderr that it was imported with."""
 PLAN = {"layers": 32, "kv_heads": 8, "head_dim": 128, "memory_bytes": 2**33}
@@ -192,7 +192,7 @@ async def test_ctrl_c_cancels_the_task_of_a_server_that_was_started_here(sametas
     assert re.search(r"^error: task: '\w{32}' was canceled$", again.err, re.M)
 
 
-@pytest.mark.parametrize("variant", ["rest", "mcp-http", "a2a-grpc"])
+@pytest.mark.parametrize("variant", ["rest", "mcp-http", "a2a-grpc", "a2a-jsonrpc", "a2a-http"])
 async def test_ctrl_c_leaves_the_task_of_a_running_server_and_tells_its_name(
     sametask, start, server, tmp_path: Path, variant: str
 ):
@@ -209,7 +209,7 @@ async def test_ctrl_c_leaves_the_task_of_a_running_server_and_tells_its_name(
     assert followed.result == {"steps": 3}
 
 
-@pytest.mark.parametrize("variant", ["rest", "mcp-http", "a2a-grpc", "grpc"])
+@pytest.mark.parametrize("variant", ["rest", "mcp-http", "a2a-grpc", "a2a-jsonrpc", "a2a-http", "grpc"])
 async def test_a_server_that_is_killed_and_comes_back_is_followed_again(start, tmp_path: Path, variant: str):
     engine, gate = f"sqlite:///{tmp_path}/tasks.db", tmp_path / "gate"
     # There are no compiled messages for the waiter: over grpc a bundled skill is cut in the middle of its work.

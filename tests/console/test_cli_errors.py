@@ -55,7 +55,7 @@ def refused(done, *says: str, code: int = 2) -> None:
         ("call x y --agents raises.py", ["'raises.py'", "ZeroDivisionError at line 2", "FILE.py[:NAME]"]),
         ("call x y --agents none.py", ["'none.py'", "no Agent in it"]),
         ("agents missing.py", ["'missing.py'", "no such file"]),
-        ("serve --protocol soap", ["protocol: 'soap'", "rest, mcp-http, mcp-stdio, a2a-grpc, grpc"]),
+        ("serve --protocol soap", ["protocol: 'soap'", "rest, mcp-http, mcp-stdio, a2a-grpc, a2a-jsonrpc, a2a-http, grpc"]),
         ("serve --protocol ,", ["protocol: ','", "one or more"]),
         ("serve --protocol rest,rest", ["each variant once"]),
         ("serve --protocol mcp-stdio,rest", ["mcp-stdio", "alone"]),
@@ -91,7 +91,7 @@ async def test_a_port_in_use_is_named(sametask, protocol: str):
         refused(done, f"127.0.0.1:{port} cannot be bound", "a free port, or 0 for any")
 
 
-@pytest.mark.parametrize("variant", ["rest", "mcp-http", "a2a-grpc", "grpc"])
+@pytest.mark.parametrize("variant", ["rest", "mcp-http", "a2a-grpc", "a2a-jsonrpc", "a2a-http", "grpc"])
 def test_over_the_wire_the_same_mistakes_are_the_same_lines(here, server, tmp_path: Path, variant: str):
     """The server finds them: with --url nothing is known about its skills here."""
     at = server.at(variant)
@@ -110,7 +110,7 @@ async def test_the_same_line_where_the_server_is_started_here(sametask, variant:
     refused(done, "capacity_blocks: -1 is not accepted; input should be greater than or equal to 1")
 
 
-@pytest.mark.parametrize("variant", ["rest", "mcp-http", "a2a-grpc", "grpc"])
+@pytest.mark.parametrize("variant", ["rest", "mcp-http", "a2a-grpc", "a2a-jsonrpc", "a2a-http", "grpc"])
 def test_where_nobody_serves_the_line_says_so(here, variant: str):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))  # and never listens

@@ -14,7 +14,7 @@ from sametask.agents.events import TaskState
 from sametask.protocols.variants import variants
 
 WAITER = str(Path(__file__).with_name("waiter.py"))
-LISTENING = [variant.name for variant in variants().values() if variant.listeners]
+LISTENING = [variant.name for variant in variants().values() if variant.listeners and not variant.stock_of]
 
 
 async def ready(serving) -> dict[str, Any]:

@@ -128,6 +128,22 @@ async def _expect_failed(tmp_path: Path, specimen: Specimen, reason: str) -> Non
     assert reason in row["not_testable"]
 
 
+@pytest.mark.parametrize("name", [name for name, variant in variants().items() if variant.stock_of])
+async def test_a_stock_row_is_answered_by_the_very_code_of_what_it_is_compared_with(tmp_path: Path, name: str) -> None:
+    variant = variants()[name]
+    [told] = await _all(METRIC.measure(_bench(tmp_path, variant)))
+    assert (told.status, told.reason) == ("not_testable", f"the consumer's code is that of {variant.stock_of}, line by line")
+    specimen = replace(ALL[variant.stock_of], variant=name)
+    samples = await _all(measure(_bench(tmp_path, variant), [specimen]))
+    assert [(sample.status, sample.reason) for sample in samples] == [("ok", "")] * (1 + len(AGENTS))
+
+
+async def test_a_variant_whose_library_is_not_installed_says_so(tmp_path: Path) -> None:
+    absent = replace(variants()["stock-fastmcp"], needs=("no_such_library",))
+    [told] = await _all(METRIC.measure(_bench(tmp_path, absent)))
+    assert (told.status, told.reason) == ("not_testable", absent.missing)
+
+
 async def test_a_refused_call_raises_in_every_specimen(tmp_path: Path) -> None:
     """Against a server that has none of the agents: nobody may take the refusal for an answer."""
     samples = await _all(measure(_bench(tmp_path, *variants().values()), agents=PROBE))

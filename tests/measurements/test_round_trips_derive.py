@@ -22,6 +22,8 @@ LINES = {
     " jsonrpc=tools/call",
     "mcp-stdio": "stdio tools/call 2026-07-28",
     "a2a-grpc": "grpc /lf.a2a.v1.A2AService/SendMessage a2a-version=1.0",
+    "a2a-jsonrpc": "POST /a2a application/json -> application/json a2a-version=1.0 jsonrpc=SendMessage",
+    "a2a-http": "POST /a2a/v1/message:send application/json -> application/a2a+json a2a-version=1.0",
     "grpc": "grpc /sametask.prefix_cache.v1.PrefixCache/Plan",
 }
 
@@ -202,7 +204,19 @@ def test_a_start_of_a_process_has_no_slope():
 
 
 def test_every_variant_with_a_server_says_what_its_wire_looks_like():
-    assert set(LINES) == {name for name, variant in variants().items() if variant.server}
+    assert set(LINES) == {name for name, variant in variants().items() if variant.server and not variant.stock_of}
+
+
+def test_a_stock_row_is_held_to_the_wire_of_the_variant_it_is_compared_with():
+    known = variants()
+    stock = {name: variant.stock_of for name, variant in known.items() if variant.stock_of}
+    assert len(stock) == 4
+    for name, compared in stock.items():
+        assert known[name].fingerprint == known[compared].fingerprint
+        assert (known[name].protocol, known[name].revision) == (known[compared].protocol, known[compared].revision)
+        for other, line in LINES.items():
+            row = only([sample(0.0, 5.0, variant=name, fingerprint=[line])])
+            assert ("not_testable" in row) is (other != compared)
 
 
 @pytest.mark.parametrize("claimed", LINES)

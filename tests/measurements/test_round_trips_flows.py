@@ -13,7 +13,7 @@ import pytest
 from sametask.agents.errors import ConnectionLost
 from sametask.measurements.bench import TEAM, Bench, Effort, Station
 from sametask.measurements.roundtrips.derive import derive
-from sametask.measurements.roundtrips.flows import FLOWS
+from sametask.measurements.roundtrips.flows import FLOWS, QUICK
 from sametask.measurements.roundtrips.measure import measure, run_flow
 from sametask.measurements.samples import Sample
 from sametask.protocols.client import AgentClient, ClientSettings
@@ -89,6 +89,37 @@ class Bypassing(Station):
         direct = self.variant.address({name: str(tap.target) for name, tap in self.taps.items()})
         async with self.variant.connect()(direct) as client:
             yield client
+
+
+STOCK_TURNS = {
+    "stock-fastapi": {"cold": 3, "warm": 1, "stream": 2, "submit_wait": 2, "cancel": 1, "answer": 2},
+    "stock-fastmcp": {"cold": 3, "warm": 1, "stream": 1},
+}
+
+
+@pytest.mark.parametrize("name", STOCK_TURNS)
+async def test_a_stock_row_is_counted_without_the_question_whether_its_task_has_ended(tmp_path: Path, name: str):
+    async with at_work(tmp_path, name) as (station, warm):
+        await warm.call("prefix_cache", *QUICK)
+        samples = {flow.name: await run_flow(station, warm, flow, 20.0, 0) for flow in FLOWS}
+        assert all(tap.delay_ms == 0.0 for tap in station.taps.values())
+    turns = {flow: sample.values["turns_count"] for flow, sample in samples.items() if sample.status == "ok"}
+    assert turns == STOCK_TURNS[name]
+    others = [sample for sample in samples.values() if sample.status != "ok"]
+    assert {sample.status for sample in others} <= {"not_testable"}
+    assert all("no id" in sample.reason for sample in others)
+    for sample in samples.values():
+        assert all(station.variant.speaks(line) for line in sample.values.get("fingerprint", []))
+
+
+async def test_what_cannot_be_measured_here_says_why_in_every_flow(tmp_path: Path):
+    absent = replace(variants()["stock-fastmcp"], needs=("no_such_library",))
+    bench = Bench((absent,), Effort("one", repeats=1, trials=1), seed=0, scratch=tmp_path)
+    async with aclosing(measure(bench)) as measured:
+        samples = [sample async for sample in measured]
+    assert {(sample.cell["flow"], sample.status, sample.reason) for sample in samples} == {
+        (flow, "not_testable", absent.missing) for flow in BY_NAME
+    }
 
 
 @pytest.mark.parametrize("name", EXPECTED)

@@ -42,7 +42,11 @@ def test_a_plan_is_all_that_has_a_server_unless_it_is_told():
     known = variants()
     whole = plan()
     assert [metric.name for metric in whole.metrics] == list(metrics())
-    assert [variant.name for variant in whole.variants] == [name for name, variant in known.items() if variant.server]
+    assert [variant.name for variant in whole.variants] == [
+        name for name, variant in known.items() if variant.server and not variant.stock_of
+    ]
+    assert [variant.name for variant in plan("full").variants] == [name for name, each in known.items() if each.server]
+    assert [variant.name for variant in plan(names=["stock-fastapi"]).variants] == ["stock-fastapi"]
     assert whole.effort.name == "quick"
     assert whole.options.given == {}
     narrow = plan("full", ["long_haul"], ["inproc", "rest"], seed=3)

@@ -65,6 +65,24 @@ async def say(writer: asyncio.StreamWriter, data: bytes, noise: random.Random) -
     writer.write_eof()
 
 
+async def test_what_is_asked_aside_is_relayed_and_not_recorded():
+    async def echo(request: Request) -> Response:
+        return JSONResponse({})
+
+    async with (
+        listen_http(Starlette(routes=[Route("/", echo)]), bind_socket(Bind())) as address,
+        WireTap(address) as tap,
+        httpx.AsyncClient(base_url=f"http://{tap.address}") as kept,
+    ):
+        with tap.recording.flow() as flow:
+            await kept.get("/")
+            with tap.recording.aside():
+                async with httpx.AsyncClient(base_url=f"http://{tap.address}") as other:
+                    assert (await other.get("/")).json() == {}
+            await kept.get("/")
+    assert (flow.total.connections, flow.total.requests, flow.total.turns) == (1, 2, 3)
+
+
 @pytest.mark.parametrize("delay_ms", [0.0, 4.0])
 async def test_a_megabyte_each_way_arrives_unchanged_and_every_byte_is_counted(delay_ms: float):
     noise = random.Random(7)

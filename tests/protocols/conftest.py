@@ -23,6 +23,10 @@ TRIAL_AGENT = str(Path(__file__).with_name("trial_agent.py"))
 TEAM = tuple(f"sametask.agents.team.{name}:agent" for name in ("model_router", "moe_break_even", "prefix_cache"))
 
 
+OURS = [name for name, variant in variants().items() if not variant.stock_of]
+"""Those that keep our guarantees; a stock row keeps its library's, see test_stock.py."""
+
+
 def agents_of(variant: Variant) -> list[str]:
     """The agents a variant serves in these tests: `grpc` serves only those that have compiled messages."""
     return [*TEAM] if variant.protocol == "grpc" else [*TEAM, TRIAL_AGENT]
@@ -80,7 +84,7 @@ async def serving(variant: Variant, engine_url: str) -> AsyncGenerator[Served]:
         yield Served(variant, roster, client, connect, InprocClient(engine))
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=list(variants()))
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=OURS)
 async def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Served]:
     """Every variant, served on port 0 over an engine on a fresh file; one server for the tests of a module."""
     variant = variants()[request.param]

@@ -35,7 +35,7 @@ from sametask.agents import Agent, Roster, TaskContext, TaskEngine
 from sametask.agents.errors import ConnectionLost, InvalidInput, NotFound, Unavailable
 from sametask.agents.events import Event, Snapshot, StateChanged
 from sametask.agents.runtime import open_engine
-from sametask.protocols.a2a.client import A2AClient, connect
+from sametask.protocols.a2a.client import A2AClient, connect_grpc, connect_http, connect_jsonrpc
 from sametask.protocols.a2a.server import serve
 from sametask.protocols.client import ClientSettings
 from sametask.protocols.listening import bind_socket, listen_http
@@ -43,6 +43,7 @@ from sametask.protocols.variants import Bind
 from starlette.applications import Starlette
 
 WITHIN_S = 20
+CONNECT = {"GRPC": connect_grpc, "JSONRPC": connect_jsonrpc, "HTTP+JSON": connect_http}
 
 
 class Nothing(BaseModel):
@@ -116,7 +117,7 @@ class Ending(a2a_pb2_grpc.A2AServiceServicer):
 
 
 async def test_a_stream_that_ends_before_its_task_is_a_lost_connection():
-    async with serving(Ending(silent=False)) as url, connect(url) as client:
+    async with serving(Ending(silent=False)) as url, connect_grpc(url) as client:
         events = client.stream("stock", "echo", {})
         seen = [await anext(events), await anext(events)]
         with pytest.raises(ConnectionLost, match="ended before the task did"):
@@ -127,15 +128,42 @@ async def test_a_stream_that_ends_before_its_task_is_a_lost_connection():
 
 async def test_silence_is_bounded_where_that_is_wanted_and_the_server_is_told():
     servicer = Ending(silent=True)
-    async with serving(servicer) as url, connect(url, ClientSettings(idle_timeout_s=0.2)) as client:
+    async with serving(servicer) as url, connect_grpc(url, ClientSettings(idle_timeout_s=0.2)) as client:
         with pytest.raises(ConnectionLost, match=r"silent for 0\.2 s"):
             await collect(client.stream("stock", "echo", {}))
         await asyncio.wait_for(servicer.left.wait(), WITHIN_S)
 
 
+class Asking(a2a_pb2_grpc.A2AServiceServicer):
+    """Tells of a question, at once or as news, and keeps its stream open for what comes after the answer."""
+
+    def __init__(self, state: TaskState.ValueType) -> None:
+        self.first = TaskStatus(state=state)
+        self.left = asyncio.Event()
+
+    async def SubscribeToTask(self, request: Any, context: Any) -> AsyncGenerator[StreamResponse]:
+        asks = TaskStatus(state=TaskState.TASK_STATE_INPUT_REQUIRED)
+        try:
+            yield StreamResponse(task=Task(id="t", context_id="c", status=self.first))
+            if self.first.state != TaskState.TASK_STATE_INPUT_REQUIRED:
+                yield StreamResponse(status_update=TaskStatusUpdateEvent(task_id="t", context_id="c", status=asks))
+            await asyncio.Event().wait()
+        finally:
+            self.left.set()
+
+
+@pytest.mark.parametrize("first", ["TASK_STATE_WORKING", "TASK_STATE_INPUT_REQUIRED"])
+async def test_a_question_ends_what_is_followed_whether_or_not_the_server_ends_its_stream(first: str):
+    servicer = Asking(TaskState.Value(first))
+    async with serving(servicer) as url, connect_grpc(url) as client:
+        events = await collect(client.events("t"))
+        await asyncio.wait_for(servicer.left.wait(), WITHIN_S)
+    assert [event.state for event in events] == (["working", "input_required"] if "WORKING" in first else ["input_required"])
+
+
 async def test_leaving_a_stream_ends_the_call_at_once():
     servicer = Ending(silent=True)
-    async with serving(servicer) as url, connect(url) as client:
+    async with serving(servicer) as url, connect_grpc(url) as client:
         async with aclosing(cast(AsyncGenerator[Event], client.stream("stock", "echo", {}))) as events:
             await anext(events)
         await asyncio.wait_for(servicer.left.wait(), WITHIN_S)
@@ -151,8 +179,8 @@ class Clerk:
     stop: Callable[[], Awaitable[None]]
 
 
-@pytest.fixture
-async def clerk(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Clerk]:
+@pytest.fixture(params=CONNECT)
+async def clerk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Clerk]:
     """Our own server and a client of it; `followed` is set once the server follows a task, `stop` stops the server."""
     gate, followed = asyncio.Event(), asyncio.Event()
     async with AsyncExitStack() as stack:
@@ -167,7 +195,7 @@ async def clerk(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Clerk]:
         monkeypatch.setattr(engine, "events", spied)
         server = await stack.enter_async_context(AsyncExitStack())
         endpoint = await server.enter_async_context(serve(engine, Bind()))
-        client = await stack.enter_async_context(connect(endpoint.url))
+        client = await stack.enter_async_context(CONNECT[request.param](endpoint.url))
         yield Clerk(engine, endpoint.url, client, gate, followed, server.aclose)
 
 
@@ -239,7 +267,9 @@ async def test_a_long_skill_that_is_called_gives_its_result(clerk: Clerk):
     assert await clerk.client.call("clerk", "work", {}) == {}
 
 
-async def test_what_cannot_be_reached_or_spoken_to_is_told():
+@pytest.mark.parametrize("binding", CONNECT)
+async def test_what_cannot_be_reached_or_spoken_to_is_told(binding):
+    connect = CONNECT[binding]
     with pytest.raises(ConnectionLost):
         async with connect("http://127.0.0.1:1"):
             pass
@@ -250,8 +280,8 @@ async def test_what_cannot_be_reached_or_spoken_to_is_told():
         with pytest.raises(NotFound, match="no agent card"):
             async with connect(url):
                 pass
-    async with serving(Ending(False), binding="JSONRPC") as url:
-        with pytest.raises(InvalidInput, match=r"its card offers JSONRPC 1\.0"):
+    async with serving(Ending(False), binding="CUSTOM") as url:
+        with pytest.raises(InvalidInput, match=r"its card offers CUSTOM 1\.0"):
             async with connect(url):
                 pass
 
@@ -280,7 +310,7 @@ async def test_a_stock_server_is_understood():
 
     card = AgentCard(name="stock", capabilities=AgentCapabilities(streaming=True))
     handler = DefaultRequestHandler(agent_executor=Executor(), task_store=InMemoryTaskStore(), agent_card=card)
-    async with serving(GrpcHandler(handler)) as url, connect(url) as client:
+    async with serving(GrpcHandler(handler)) as url, connect_grpc(url) as client:
         (agent,) = await client.discover()
         assert (agent.name, [skill.name for skill in agent.skills]) == ("stock", ["echo"])
         events = await collect(client.stream("stock", "echo", {"x": 1}))

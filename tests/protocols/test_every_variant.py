@@ -21,14 +21,19 @@ from sametask.protocols.variants import variants
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ABILITIES = {
+    "agents_told": "discovery tells the agents and which skill is whose, and which are long",
     "answer_errors": "an answer to a question that was never asked is an error",
     "artifact_events": "artifacts arrive before the end",
     "cancel_errors": "cancelling a task that has ended is an error",
     "event_numbers": "events carry their sequence number",
     "event_replay": "a follower who comes late is told every event from the first",
+    "error_words": "an error is of our class, and its one line names the field, the value and what is accepted",
     "every_progress": "every progress event arrives",
+    "idempotency": "the same key gives the same task",
     "schema_bounds": "the schemas of discovery carry the bounds and descriptions of fields, and not their names alone",
     "state_submitted": "a task that has not started is `submitted`",
+    "survives_restart": "a task goes on when its server is started again after it died",
+    "tasks": "a long skill has an id, to follow, ask for, answer and cancel it by",
 }
 
 PLAN = {"layers": 32, "kv_heads": 8, "head_dim": 128, "memory_bytes": 2**34}

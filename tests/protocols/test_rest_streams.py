@@ -14,8 +14,8 @@ from httpx_sse import EventSource, ServerSentEvent
 from sametask.agents import TaskEngine
 from sametask.agents.errors import ConnectionLost, InvalidInput, NotFound, SametaskError, TooLarge, Unavailable, UnknownTask
 from sametask.agents.events import Event, Snapshot
+from sametask.protocols import sse
 from sametask.protocols.client import ClientSettings
-from sametask.protocols.rest import streams
 from sametask.protocols.rest.client import connect
 from sametask.protocols.rest.server import serve
 from sametask.protocols.variants import Bind
@@ -93,7 +93,7 @@ async def test_a_stream_ends_at_an_open_question_and_waits_when_it_was_seen(http
 async def test_a_silent_stream_is_kept_alive(http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch):
     location = (await http.post(SIMULATE_PATH, json=ASKING)).headers["location"]
     asked = await read(http, f"{location}/events")
-    monkeypatch.setattr(streams, "KEEP_ALIVE_S", 0.01)
+    monkeypatch.setattr(sse, "KEEP_ALIVE_S", 0.01)
     async with http.stream("GET", f"{location}/events", headers={"Last-Event-ID": asked[-1].id}) as response:
         chunks = response.aiter_bytes()
         assert [await anext(chunks), await anext(chunks)] == [b": keep-alive\n\n"] * 2

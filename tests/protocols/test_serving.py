@@ -38,8 +38,10 @@ async def test_every_listening_variant_is_served_together_over_one_engine():
             assert set(endpoint.listeners) == set(variant.listeners)
             async with variant.connect()(endpoint.url) as client:
                 assert (await client.call("prefix_cache", "plan", PLAN))["blocks"] > 0
-        addresses = [address for endpoint in endpoints.values() for address in endpoint.listeners.values()]
-        assert len(set(addresses)) == len(addresses)
+        servers = {variant.server: endpoints[variant.name].listeners for variant in LISTENING}
+        addresses = [address for listeners in servers.values() for address in listeners.values()]
+        assert len(set(addresses)) == len(addresses), "every listener of every server has an address of its own"
+        assert all(endpoints[variant.name].listeners == servers[variant.server] for variant in LISTENING)
 
 
 async def test_a_port_in_use_closes_what_was_open_already():
@@ -71,7 +73,7 @@ async def test_ports_end_at_65535(port: int, names: tuple[str, ...]):
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        (["soap"], "one or more of: rest, mcp-http, mcp-stdio, a2a-grpc, grpc"),
+        (["soap"], "one or more of: rest, mcp-http, mcp-stdio, a2a-grpc, a2a-jsonrpc, a2a-http, grpc"),
         (["inproc"], "one or more of: rest"),
         (["rest", "rest"], "each variant once"),
         (["rest", "mcp-stdio"], "alone"),

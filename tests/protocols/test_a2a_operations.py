@@ -1,13 +1,14 @@
-"""A2A 1.0 over gRPC as a stock client sees it: the official SDK's client, and none of ours, against our server."""
+"""A2A 1.0 as a stock client sees it, over each binding alike: the official SDK's client, none of ours, against our server."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
 import json
+import re
 import socket
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +18,14 @@ import httpx
 import pytest
 import pytest_asyncio
 from a2a.client import Client, ClientCallContext, ClientConfig, create_client
+from a2a.client.errors import A2AClientTimeoutError
 from a2a.types import (
     CancelTaskRequest,
+    DeleteTaskPushNotificationConfigRequest,
     GetExtendedAgentCardRequest,
+    GetTaskPushNotificationConfigRequest,
     GetTaskRequest,
+    ListTaskPushNotificationConfigsRequest,
     ListTasksRequest,
     Message,
     Part,
@@ -32,21 +37,24 @@ from a2a.types import (
     TaskPushNotificationConfig,
     TaskState,
     a2a_pb2,
-    a2a_pb2_grpc,
 )
 from a2a.utils import errors as a2a_errors
-from a2a.utils.grpc_status import status_from_call
+from a2a.utils.errors import A2A_ERROR_MAPPING, JSON_RPC_ERROR_CODE_MAP
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct, Value
-from google.rpc import error_details_pb2
 from pydantic import BaseModel, Field
 from sametask.agents import Agent, Artifact, DataPart, FilePart, Question, Rejected, Roster, TaskContext, TaskEngine, TextPart
 from sametask.agents.errors import Unavailable
 from sametask.agents.events import ArtifactEmitted
 from sametask.agents.runtime import open_engine
-from sametask.protocols.a2a.server import serve
+from sametask.protocols.a2a.handler import TaskHandler
+from sametask.protocols.a2a.server import serve, serve_handler
 from sametask.protocols.variants import Bind, Endpoint
 
+from .a2a_raw import BINDINGS, Raw, RawError, code_of, raw_of
+
+CHATTER = 2000
+JSON_RPC_INVALID_PARAMS = JSON_RPC_ERROR_CODE_MAP[a2a_errors.InvalidParamsError]
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("within_time")]
 
 
@@ -114,6 +122,13 @@ def agents(gate: asyncio.Event) -> Roster:
             raise Rejected("nothing was ordered")
         raise LookupError("lost\nthe way")
 
+    @desk.skill
+    async def chatter(request: Order, task: TaskContext) -> Greeting:
+        """Tells much."""
+        for number in range(CHATTER):
+            await task.emit(Artifact(name=f"n{number}", parts=(TextPart(text="x" * 1000),)))
+        return Greeting(text="told", length=CHATTER)
+
     @other.skill
     async def idle(request: Order, task: TaskContext) -> Greeting:
         """Ends at once."""
@@ -129,7 +144,14 @@ class Desk:
     gate: asyncio.Event
     unary: Client
     streaming: Client
-    stub: Any
+    raw: Raw
+
+    @property
+    def binding(self) -> str:
+        return self.raw.binding
+
+    def code(self, error: type[a2a_errors.A2AError]) -> Any:
+        return code_of(self.binding, error)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -142,33 +164,36 @@ async def within_time() -> AsyncGenerator[None]:
         timer.cancel()
 
 
-def settings(streaming: bool) -> ClientConfig:
+def settings(binding: str, streaming: bool) -> ClientConfig:
     return ClientConfig(
-        streaming=streaming, supported_protocol_bindings=["GRPC"], grpc_channel_factory=grpc.aio.insecure_channel
+        streaming=streaming,
+        supported_protocol_bindings=[binding],
+        use_client_preference=True,
+        grpc_channel_factory=grpc.aio.insecure_channel,
     )
 
 
 @asynccontextmanager
-async def opened() -> AsyncGenerator[Desk]:
+async def opened(binding: str) -> AsyncGenerator[Desk]:
     gate = asyncio.Event()
     async with open_engine("sqlite:///:memory:", agents(gate)) as engine, serve(engine, Bind()) as endpoint:
-        unary = await create_client(endpoint.url, settings(False))
-        streaming = await create_client(endpoint.url, settings(True))
-        async with unary, streaming, grpc.aio.insecure_channel(endpoint.listeners["grpc"]) as channel:
-            yield Desk(engine, endpoint, gate, unary, streaming, a2a_pb2_grpc.A2AServiceStub(channel))
+        unary = await create_client(endpoint.url, settings(binding, False))
+        streaming = await create_client(endpoint.url, settings(binding, True))
+        async with unary, streaming, raw_of(binding, endpoint.listeners) as raw:
+            yield Desk(engine, endpoint, gate, unary, streaming, raw)
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def desk() -> AsyncGenerator[Desk]:
+@pytest_asyncio.fixture(loop_scope="module", params=BINDINGS)
+async def desk(request: pytest.FixtureRequest) -> AsyncGenerator[Desk]:
     """A server for one test."""
-    async with opened() as desk:
+    async with opened(request.param) as desk:
         yield desk
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def open_desk() -> AsyncGenerator[Desk]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=BINDINGS)
+async def open_desk(request: pytest.FixtureRequest) -> AsyncGenerator[Desk]:
     """A server for all tests that do not care what tasks there are."""
-    async with opened() as desk:
+    async with opened(request.param) as desk:
         yield desk
 
 
@@ -230,10 +255,16 @@ async def test_the_root_card_lists_every_skill_of_every_agent(open_desk: Desk):
         again = await http.get(response.url, headers={"If-None-Match": f'"x", {response.headers["etag"]}'})
     card = response.json()
     assert [skill["id"] for skill in card["skills"]] == [
-        "desk.greet", "desk.tour", "desk.paint", "desk.seat", "desk.stumble", "other.idle",
+        "desk.greet", "desk.tour", "desk.paint", "desk.seat", "desk.stumble", "desk.chatter", "other.idle",
     ]  # fmt: skip
+    http_url = f"http://{open_desk.endpoint.listeners['http']}"
     assert card["supportedInterfaces"] == [
-        {"url": open_desk.endpoint.listeners["grpc"], "protocolBinding": "GRPC", "protocolVersion": "1.0"}
+        {"url": url, "protocolBinding": binding, "protocolVersion": "1.0"}
+        for url, binding in [
+            (open_desk.endpoint.listeners["grpc"], "GRPC"),
+            (f"{http_url}/a2a", "JSONRPC"),
+            (f"{http_url}/a2a/v1", "HTTP+JSON"),
+        ]
     ]
     assert card["capabilities"]["streaming"] is True
     assert (again.status_code, again.content) == (304, b"")
@@ -251,7 +282,7 @@ async def test_the_extension_carries_full_schemas(open_desk: Desk):
 
 async def test_an_agents_own_card_names_it_as_the_tenant_and_its_client_reaches_it(desk: Desk):
     path = "/agents/desk/.well-known/agent-card.json"
-    async with await create_client(desk.endpoint.url, settings(False), relative_card_path=path) as client:
+    async with await create_client(desk.endpoint.url, settings(desk.binding, False), relative_card_path=path) as client:
         card = client._card  # type: ignore[attr-defined]
         assert (card.name, card.version, card.supported_interfaces[0].tenant) == ("desk", "7", "desk")
         response = await sent(client, ask("greet", {"name": "Ada"}))
@@ -265,7 +296,7 @@ async def test_an_agents_own_card_names_it_as_the_tenant_and_its_client_reaches_
 
 
 async def test_the_card_tells_the_address_it_is_told_to():
-    bind = Bind(advertise={"grpc": "relay.example:4000"})
+    bind = Bind(advertise={"grpc": "relay.example:4000", "http": "relay.example:80"})
     roster = agents(asyncio.Event())
     async with (
         open_engine("sqlite:///:memory:", roster) as engine,
@@ -273,7 +304,8 @@ async def test_the_card_tells_the_address_it_is_told_to():
         httpx.AsyncClient() as http,
     ):
         card = (await http.get(f"{endpoint.url}/.well-known/agent-card.json")).json()
-    assert card["supportedInterfaces"][0]["url"] == "relay.example:4000"
+    urls = [interface["url"] for interface in card["supportedInterfaces"]]
+    assert urls == ["relay.example:4000", "http://relay.example:80/a2a", "http://relay.example:80/a2a/v1"]
 
 
 @pytest.mark.parametrize(
@@ -367,9 +399,8 @@ async def test_a_task_that_has_ended_cannot_be_subscribed_to(open_desk: Desk):
 
 
 async def test_leaving_a_stream_leaves_the_task(desk: Desk):
-    call = desk.stub.SendStreamingMessage(ask("desk.tour"), metadata=[("a2a-version", "1.0")])
-    task = (await call.read()).task
-    call.cancel()
+    first: Any = await desk.raw.first("SendStreamingMessage", ask("desk.tour"))
+    task = first.task
     await half_way(desk.engine, task.id)
     desk.gate.set()
     states = [event.state async for event in desk.engine.events(task.id)]
@@ -377,6 +408,13 @@ async def test_leaving_a_stream_leaves_the_task(desk: Desk):
 
 
 async def test_a_deadline_ends_the_waiting_and_not_the_task(open_desk: Desk):
+    if open_desk.binding != "GRPC":  # HTTP tells the server no deadline: there the client alone gives up
+        with pytest.raises(A2AClientTimeoutError):
+            [r async for r in open_desk.unary.send_message(ask("desk.tour"), context=ClientCallContext(timeout=0.2))]
+        (task,) = [task for task in await open_desk.engine.list() if not task.state.terminal and task.skill == "tour"]
+        open_desk.gate.set()
+        assert [event.final async for event in open_desk.engine.events(task.id)][-1]
+        return
     responses = [r async for r in open_desk.unary.send_message(ask("desk.tour"), context=ClientCallContext(timeout=1.0))]
     task = responses[0].task
     assert state_name(task) == "WORKING"
@@ -399,7 +437,10 @@ async def test_a_question_is_answered_by_a_follow_up_with_the_task_id_alone(open
 
 async def test_a_question_is_answered_through_another_server_of_the_same_tasks(open_desk: Desk):
     asking = await task_of(open_desk.unary, ask("desk.paint", context_id="house"))
-    async with serve(open_desk.engine, Bind()) as other, await create_client(other.url, settings(False)) as client:
+    async with (
+        serve(open_desk.engine, Bind()) as other,
+        await create_client(other.url, settings(open_desk.binding, False)) as client,
+    ):
         done = await task_of(client, reply(asking.id, Part(text="red"), context_id="house"))
     assert (state_name(done), done.context_id) == ("COMPLETED", "house")
 
@@ -472,61 +513,88 @@ async def test_a_task_that_ends_badly_says_why_in_its_status(open_desk: Desk, co
     assert list(task.artifacts) == []
 
 
-UNARY_ERRORS: dict[str, tuple[Any, str, str, str, str]] = {
-    "unknown agent": (ask("nobody.greet"), "SendMessage", "NOT_FOUND", "", "UNKNOWN_AGENT"),
-    "unknown skill": (ask("desk.sing"), "SendMessage", "NOT_FOUND", "", "UNKNOWN_SKILL"),
-    "no skill": (SendMessageRequest(message=message(Part(text="hi"))), "SendMessage", "INVALID_ARGUMENT", "INVALID_PARAMS",
-                 "INVALID_INPUT"),
-    "bad input": (ask("desk.greet", {"name": 3}), "SendMessage", "INVALID_ARGUMENT", "INVALID_PARAMS", "INVALID_INPUT"),
-    "rejected": (ask("desk.greet", {"name": "nobody"}), "SendMessage", "FAILED_PRECONDITION", "UNSUPPORTED_OPERATION",
-                 "REJECTED"),
-    "skill raised": (ask("desk.greet", {"name": "bug"}), "SendMessage", "INTERNAL", "INTERNAL_ERROR", "SKILL_FAILED"),
-    "unknown task": (GetTaskRequest(id="none"), "GetTask", "NOT_FOUND", "TASK_NOT_FOUND", "UNKNOWN_TASK"),
-    "unknown task to cancel": (CancelTaskRequest(id="none"), "CancelTask", "NOT_FOUND", "TASK_NOT_FOUND", "UNKNOWN_TASK"),
-    "no id": (GetTaskRequest(), "GetTask", "INVALID_ARGUMENT", "INVALID_PARAMS", ""),
-    "no message": (SendMessageRequest(), "SendMessage", "INVALID_ARGUMENT", "INVALID_PARAMS", ""),
-    "negative history": (GetTaskRequest(id="none", history_length=-1), "GetTask", "INVALID_ARGUMENT", "INVALID_PARAMS", ""),
+A2AError = type[a2a_errors.A2AError]
+UNARY_ERRORS: dict[str, tuple[Any, str, A2AError, str, str]] = {
+    "unknown agent": (ask("nobody.greet"), "SendMessage", a2a_errors.InvalidParamsError, "UNKNOWN_AGENT", "NOT_FOUND"),
+    "unknown skill": (ask("desk.sing"), "SendMessage", a2a_errors.InvalidParamsError, "UNKNOWN_SKILL", "NOT_FOUND"),
+    "no skill": (SendMessageRequest(message=message(Part(text="hi"))), "SendMessage", a2a_errors.InvalidParamsError,
+                 "INVALID_INPUT", ""),
+    "bad input": (ask("desk.greet", {"name": 3}), "SendMessage", a2a_errors.InvalidParamsError, "INVALID_INPUT", ""),
+    "rejected": (ask("desk.greet", {"name": "nobody"}), "SendMessage", a2a_errors.UnsupportedOperationError, "REJECTED", ""),
+    "skill raised": (ask("desk.greet", {"name": "bug"}), "SendMessage", a2a_errors.InternalError, "SKILL_FAILED", ""),
+    "unknown task": (GetTaskRequest(id="none"), "GetTask", a2a_errors.TaskNotFoundError, "UNKNOWN_TASK", ""),
+    "unknown task to cancel": (CancelTaskRequest(id="none"), "CancelTask", a2a_errors.TaskNotFoundError, "UNKNOWN_TASK", ""),
+    "no message": (SendMessageRequest(), "SendMessage", a2a_errors.InvalidParamsError, "", ""),
+    "negative history": (GetTaskRequest(id="none", history_length=-1), "GetTask", a2a_errors.InvalidParamsError, "", ""),
     "push": (TaskPushNotificationConfig(task_id="t", url="http://x"), "CreateTaskPushNotificationConfig",
-             "FAILED_PRECONDITION", "PUSH_NOTIFICATION_NOT_SUPPORTED", ""),
-    "extended card": (GetExtendedAgentCardRequest(), "GetExtendedAgentCard", "FAILED_PRECONDITION", "UNSUPPORTED_OPERATION",
-                      ""),
-    "bad page token": (ListTasksRequest(page_token="%"), "ListTasks", "INVALID_ARGUMENT", "INVALID_PARAMS", "INVALID_INPUT"),
-    "bad page size": (ListTasksRequest(page_size=101), "ListTasks", "INVALID_ARGUMENT", "INVALID_PARAMS", ""),
+             a2a_errors.PushNotificationNotSupportedError, "", ""),
+    "push to get": (GetTaskPushNotificationConfigRequest(task_id="t", id="c"), "GetTaskPushNotificationConfig",
+                    a2a_errors.PushNotificationNotSupportedError, "", ""),
+    "push to list": (ListTaskPushNotificationConfigsRequest(task_id="t"), "ListTaskPushNotificationConfigs",
+                     a2a_errors.PushNotificationNotSupportedError, "", ""),
+    "push to delete": (DeleteTaskPushNotificationConfigRequest(task_id="t", id="c"), "DeleteTaskPushNotificationConfig",
+                       a2a_errors.PushNotificationNotSupportedError, "", ""),
+    "extended card": (GetExtendedAgentCardRequest(), "GetExtendedAgentCard", a2a_errors.UnsupportedOperationError, "", ""),
+    "bad page token": (ListTasksRequest(page_token="%"), "ListTasks", a2a_errors.InvalidParamsError, "INVALID_INPUT", ""),
+    "bad page size": (ListTasksRequest(page_size=101), "ListTasks", a2a_errors.InvalidParamsError, "", ""),
 }  # fmt: skip
-
-
-def reasons(error: grpc.aio.AioRpcError) -> dict[str, error_details_pb2.ErrorInfo]:
-    status = status_from_call(error)  # type: ignore[arg-type]
-    assert status is not None
-    found: dict[str, error_details_pb2.ErrorInfo] = {}
-    for detail in status.details:
-        info = error_details_pb2.ErrorInfo()
-        if detail.Unpack(info):
-            found[info.domain] = info
-    return found
+"""The request, its method, A2A's error, our own code, and gRPC's status where ours is nearer than A2A's."""
 
 
 @pytest.mark.parametrize("name", UNARY_ERRORS)
-async def test_an_error_has_its_status_a2as_reason_and_ours(open_desk: Desk, name):
-    request, method, status, theirs, ours = UNARY_ERRORS[name]
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await getattr(open_desk.stub, method)(request, metadata=[("a2a-version", "1.0")])
-    error = caught.value
-    found = reasons(error)
-    assert error.code().name == status
-    assert "\n" not in (error.details() or "\n")
-    assert "Traceback" not in (error.details() or "")
-    assert (found["a2a-protocol.org"].reason if theirs else "") == theirs
-    assert (found["sametask"].reason if ours else "") == ours
-    assert set(found) == {domain for domain, reason in (("a2a-protocol.org", theirs), ("sametask", ours)) if reason}
+async def test_an_error_has_its_code_a2as_reason_and_ours(open_desk: Desk, name):
+    request, method, error, ours, nearer = UNARY_ERRORS[name]
+    with pytest.raises(RawError) as caught:
+        await open_desk.raw.call(method, request)
+    raw = caught.value
+    nearer = nearer if open_desk.binding == "GRPC" else ""
+    assert raw.code == (nearer or open_desk.code(error))
+    assert raw.theirs == ("" if nearer else A2A_ERROR_MAPPING[error].reason)
+    assert raw.ours == ours
+    assert raw.message
+    assert "\n" not in raw.message
+    assert "Traceback" not in raw.message
 
 
 async def test_an_error_carries_the_field_the_value_and_what_is_accepted(open_desk: Desk):
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await open_desk.stub.SendMessage(ask("desk.greet", {"name": 3}), metadata=[("a2a-version", "1.0")])
-    metadata = dict(reasons(caught.value)["sametask"].metadata)
-    assert (metadata["field"], metadata["value"]) == ("name", "3")
-    assert "string" in metadata["accepted"]
+    with pytest.raises(RawError) as caught:
+        await open_desk.raw.call("SendMessage", ask("desk.greet", {"name": 3}))
+    assert (caught.value.details["field"], caught.value.details["value"]) == ("name", "3")
+    assert "string" in caught.value.details["accepted"]
+
+
+@pytest.mark.parametrize("error", A2A_ERROR_MAPPING, ids=lambda error: error.__name__)
+@pytest.mark.parametrize("binding", BINDINGS)
+async def test_every_error_of_the_specifications_table_has_its_code_on_every_binding(binding, error):
+    class Raising(TaskHandler):
+        async def on_get_task(self, params: GetTaskRequest, context: Any) -> Any:
+            raise error("told")
+
+        async def on_subscribe_to_task(self, params: SubscribeToTaskRequest, context: Any) -> Any:
+            if params.id == "later":
+                yield a2a_pb2.Task(id="later", status=a2a_pb2.TaskStatus(state=TaskState.TASK_STATE_WORKING))
+            raise error("told")
+
+    roster = agents(asyncio.Event())
+    async with (
+        open_engine("sqlite:///:memory:", roster) as engine,
+        serve_handler(Raising(engine), roster, Bind()) as endpoint,
+        raw_of(binding, endpoint.listeners) as raw,
+    ):
+        for call in (
+            raw.call("GetTask", GetTaskRequest(id="t")),
+            raw.first("SubscribeToTask", SubscribeToTaskRequest(id="t")),
+            _all(raw.stream("SubscribeToTask", SubscribeToTaskRequest(id="later"))),
+        ):
+            with pytest.raises(RawError) as caught:
+                await call
+            expected = (code_of(binding, error), A2A_ERROR_MAPPING[error].reason, "told")
+            assert (caught.value.code, caught.value.theirs, caught.value.message) == expected
+
+
+async def _all(responses: AsyncGenerator[Any]) -> None:
+    async for _ in responses:
+        pass
 
 
 @pytest.mark.parametrize(
@@ -536,15 +604,14 @@ async def test_an_error_carries_the_field_the_value_and_what_is_accepted(open_de
 async def test_the_version_is_checked(open_desk: Desk, version, accepted, method):
     task = await task_of(open_desk.unary, ask("desk.paint"))
     request = GetTaskRequest(id=task.id) if method == "GetTask" else SubscribeToTaskRequest(id=task.id)
-    call = getattr(open_desk.stub, method)(request, metadata=[("a2a-version", version)] if version else [])
+    call = open_desk.raw.call if method == "GetTask" else open_desk.raw.first
     if accepted:
-        assert await (call if method == "GetTask" else call.read())
-        call.cancel()
+        assert await call(method, request, version)
         return
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await (call if method == "GetTask" else call.read())
-    assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
-    assert reasons(caught.value)["a2a-protocol.org"].reason == "VERSION_NOT_SUPPORTED"
+    with pytest.raises(RawError) as caught:
+        await call(method, request, version)
+    assert caught.value.code == open_desk.code(a2a_errors.VersionNotSupportedError)
+    assert caught.value.theirs == "VERSION_NOT_SUPPORTED"
 
 
 async def test_a_fault_of_ours_is_told_in_one_line(desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog):
@@ -601,22 +668,25 @@ async def test_the_same_message_id_makes_two_tasks_and_the_same_key_one(open_des
     keyed = functools.partial(ask, "other.idle", metadata={"sametask/idempotency-key": "k"})
     third, fourth = [await task_of(open_desk.unary, keyed(message_id=id_)) for id_ in ("a", "b")]
     assert third.id == fourth.id
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await open_desk.stub.SendMessage(keyed({"count": 5}), metadata=[("a2a-version", "1.0")])
-    assert (caught.value.code().name, reasons(caught.value)["sametask"].reason) == ("ALREADY_EXISTS", "KEY_REUSED")
+    with pytest.raises(RawError) as caught:
+        await open_desk.raw.call("SendMessage", keyed({"count": 5}))
+    nearer = "ALREADY_EXISTS" if open_desk.binding == "GRPC" else open_desk.code(a2a_errors.InvalidParamsError)
+    assert (caught.value.code, caught.value.ours) == (nearer, "KEY_REUSED")
 
 
-async def test_a_message_over_the_limit_is_refused():
+@pytest.mark.parametrize(
+    ("binding", "code"), [("GRPC", "RESOURCE_EXHAUSTED"), ("JSONRPC", JSON_RPC_INVALID_PARAMS), ("HTTP+JSON", 413)]
+)
+async def test_a_message_over_the_limit_is_refused(binding, code):
     roster = agents(asyncio.Event())
     async with (
         open_engine("sqlite:///:memory:", roster) as engine,
         serve(engine, Bind(max_message_bytes=10_000)) as endpoint,
-        grpc.aio.insecure_channel(endpoint.listeners["grpc"]) as channel,
+        raw_of(binding, endpoint.listeners) as raw,
     ):
-        stub: Any = a2a_pb2_grpc.A2AServiceStub(channel)
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await stub.SendMessage(ask("desk.greet", {"name": "x" * 10_000}), metadata=[("a2a-version", "1.0")])
-        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        with pytest.raises(RawError) as caught:
+            await raw.call("SendMessage", ask("desk.greet", {"name": "x" * 10_000}))
+        assert caught.value.code == code
 
 
 async def test_health_and_reflection_know_the_service(open_desk: Desk):
@@ -632,21 +702,21 @@ async def test_health_and_reflection_know_the_service(open_desk: Desk):
     assert "lf.a2a.v1.A2AService" in listed
 
 
-async def test_an_open_stream_does_not_hold_up_the_shutdown_and_does_not_look_finished():
-    gate = asyncio.Event()
-    async with open_engine("sqlite:///:memory:", agents(gate)) as engine:
+@pytest.mark.parametrize("binding", BINDINGS)
+async def test_an_open_stream_does_not_hold_up_the_shutdown_and_does_not_look_finished(binding):
+    async with open_engine("sqlite:///:memory:", agents(asyncio.Event())) as engine, AsyncExitStack() as stack:
         async with serve(engine, Bind()) as endpoint:
-            channel = grpc.aio.insecure_channel(endpoint.listeners["grpc"])
-            stub: Any = a2a_pb2_grpc.A2AServiceStub(channel)
-            call = stub.SendStreamingMessage(ask("desk.tour"), metadata=[("a2a-version", "1.0")])
-            responses = aiter(call)
-            task_id = (await anext(responses)).task.id
-            await half_way(engine, task_id)
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            [_ async for _ in responses]
-        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-        await channel.close()
-        assert (await engine.get(task_id)).state == "working"
+            raw = await stack.enter_async_context(raw_of(binding, endpoint.listeners))
+            responses = raw.stream("SendStreamingMessage", ask("desk.tour"))
+            first: Any = await anext(responses)
+            await half_way(engine, first.task.id)
+        with pytest.raises(RawError) as caught:
+            await _all(responses)
+        if binding == "GRPC":
+            assert caught.value.code == "UNAVAILABLE"
+        else:
+            assert caught.value.ours == "UNAVAILABLE"
+        assert (await engine.get(first.task.id)).state == "working"
 
 
 @pytest.mark.parametrize("listener", [0, 1], ids=["http", "grpc"])
@@ -659,3 +729,68 @@ async def test_a_port_in_use_is_named(listener):
             with pytest.raises(Unavailable, match=f"port: 127.0.0.1:{port} cannot be bound"):
                 async with serve(engine, Bind(port=port - listener)):
                     pass
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "said"),
+    [
+        (b"{", -32700, "malformed JSON"),
+        (b"[]", -32600, "a batch is not accepted"),
+        (b"3", -32600, "int is not accepted"),
+        (b'{"id": 1, "method": "GetTask"}', -32600, "accepted: '2.0'"),
+        (b'{"jsonrpc": "2.0", "id": [1], "method": "GetTask"}', -32600, "id: .* accepted: a string, a number, or null"),
+        (b'{"jsonrpc": "2.0", "id": 1}', -32600, "method: None is not accepted"),
+        (b'{"jsonrpc": "2.0", "id": 1, "method": "tasks/get"}', -32601, "method: 'tasks/get' is not known"),
+        (b'{"jsonrpc": "2.0", "id": 1, "method": "GetTask", "params": [1]}', -32602, "params: list is not accepted"),
+        (b'{"jsonrpc": "2.0", "id": 1, "method": "GetTask", "params": {"id": 3}}', -32602, "id"),
+        (
+            b'{"jsonrpc": "2.0", "method": "SendMessage", "params": {"message": {"parts": [{"data": 1, "text": ""}]}}}',
+            -32602,
+            "data and text are not accepted together",
+        ),
+    ],
+)
+@pytest.mark.parametrize("path", ["/a2a", "/a2a/"])
+async def test_what_is_no_call_is_told_in_json_rpcs_words(desk: Desk, path, body, code, said):
+    if desk.binding != "JSONRPC":
+        return
+    async with httpx.AsyncClient() as http:
+        answer = (await http.post(desk.endpoint.url + path, content=body, headers={"A2A-Version": "1.0"})).json()
+    assert answer["error"]["code"] == code
+    assert re.search(said, answer["error"]["message"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "said"),
+    [
+        ("POST", "/message:send", b"{", 400, "malformed JSON"),
+        ("POST", "/message:send", b"[]", 400, "params: list is not accepted"),
+        ("GET", "/nothing", b"", 404, "path: GET '/a2a/v1/nothing' is not known"),
+        ("PUT", "/tasks/x", b"", 404, "path: PUT '/a2a/v1/tasks/x' is not known"),
+        ("GET", "/tasks?pageSize=many", b"", 400, "pageSize|page_size"),
+        ("GET", "/desk/tasks/none/", b"", 404, "'none' is not known"),
+        ("GET", "/tasks/none?A2A-Version=1.0", b"", 404, "'none' is not known"),
+    ],
+)
+async def test_what_is_no_operation_is_told_in_https_words(desk: Desk, method, path, body, status, said):
+    if desk.binding != "HTTP+JSON":
+        return
+    headers = {} if "A2A-Version" in path else {"A2A-Version": "1.0"}
+    async with httpx.AsyncClient() as http:
+        response = await http.request(method, f"{desk.endpoint.url}/a2a/v1{path}", content=body, headers=headers)
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (status, status)
+    assert re.search(said, error["message"])
+    assert error["details"][0]["domain"] == "a2a-protocol.org"
+
+
+async def test_a_subscriber_far_behind_gets_every_event(desk: Desk):
+    """More updates than any buffer between a server and a reader that does not read holds."""
+    request = ask("desk.chatter", {"count": 9})
+    told = 0
+    async for response in desk.raw.stream("SendStreamingMessage", request):
+        if response.HasField("task"):
+            task_id = response.task.id  # type: ignore[attr-defined]
+            assert [event.final async for event in desk.engine.events(task_id)][-1], "it has ended before the reader goes on"
+        told += response.HasField("artifact_update")
+    assert told == CHATTER + 1, "each artifact, and the result"

@@ -1,0 +1,36 @@
+"""Who calls, and what with: the context of one call, the same for every binding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import anyio
+from a2a.extensions.common import HTTP_EXTENSION_HEADER, get_requested_extensions
+from a2a.server.context import ServerCallContext
+from a2a.utils.constants import VERSION_HEADER
+from a2a.utils.errors import VersionNotSupportedError
+
+from .card import PROTOCOL_VERSION
+
+
+def call_context(
+    headers: Mapping[str, str],
+    variant: str,
+    tenant: str,
+    *,
+    version: str = "",
+    time_remaining: Callable[[], float | None] | None = None,
+    draining: anyio.Event | None = None,
+) -> ServerCallContext:
+    """The context of a call with these headers (lower-case names). `version` stands in where the header is missing.
+
+    Raises: VersionNotSupportedError (A2A 1.0 section 3.6.2; no version means 0.3).
+    """
+    version = headers.get(VERSION_HEADER.lower(), "") or version or "0.3"
+    if ".".join(version.split(".")[:2]) != PROTOCOL_VERSION:
+        raise VersionNotSupportedError(f"A2A-Version: {version!r} is not accepted; accepted: {PROTOCOL_VERSION}")
+    return ServerCallContext(
+        state={"headers": headers, "variant": variant, "time_remaining": time_remaining, "draining": draining},
+        tenant=tenant,
+        requested_extensions=get_requested_extensions([headers.get(HTTP_EXTENSION_HEADER.lower(), "")]),
+    )
