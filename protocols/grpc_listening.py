@@ -103,7 +103,8 @@ def channel(target: str, settings: ClientSettings = ClientSettings(), *, idempot
 
 class _Draining(grpc.aio.ServerInterceptor):
     """Once the server drains: open streams end with UNAVAILABLE, so that none of them looks finished; new calls are refused
-    with the same; open unary calls may end. Health answers throughout, and tells its own watchers NOT_SERVING.
+    with the same; open unary calls may end. Health answers throughout, and who watches it is waited for, too: a server that
+    stops to listen while somebody is there ends what they call with a bare CANCELLED.
     """
 
     def __init__(self) -> None:
@@ -126,31 +127,33 @@ class _Draining(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
         handler = await continuation(handler_call_details)
-        if handler is None or handler_call_details.method.startswith("/grpc.health.v1."):
+        if handler is None:
             return handler
+        is_health = handler_call_details.method.startswith("/grpc.health.v1.")
         sides = f"{'stream' if handler.request_streaming else 'unary'}_{'stream' if handler.response_streaming else 'unary'}"
         behaviour = cast(Callable[..., Any], getattr(handler, sides))
-        wrapped = self._stream(behaviour) if handler.response_streaming else self._unary(behaviour)
+        wrapped = (self._stream if handler.response_streaming else self._unary)(behaviour, refusable=not is_health)
         make = cast(Callable[..., "grpc.RpcMethodHandler[Any, Any]"], getattr(grpc, f"{sides}_rpc_method_handler"))
         return make(wrapped, handler.request_deserializer, handler.response_serializer)
 
-    def _unary(self, behaviour: Callable[..., Any]) -> Callable[..., Any]:
+    def _unary(self, behaviour: Callable[..., Any], refusable: bool) -> Callable[..., Any]:
         async def unary(request: Any, context: _Context) -> Any:
             with self._open():
-                if self.began:
+                if self.began and refusable:
                     await _refuse(context)
                 return await behaviour(request, context)
 
         return unary
 
-    def _stream(self, behaviour: Callable[..., Any]) -> Callable[..., Any]:
+    def _stream(self, behaviour: Callable[..., Any], refusable: bool) -> Callable[..., Any]:
         async def stream(request: Any, context: _Context) -> AsyncGenerator[Any]:
             task = asyncio.current_task()
             assert task is not None
-            self._streaming.add(task)
+            if refusable:
+                self._streaming.add(task)
             try:
                 with self._open():
-                    if self.began:
+                    if self.began and refusable:
                         await _refuse(context)
                     answer = behaviour(request, context)
                     if not hasattr(answer, "__aiter__"):  # a servicer may also write to the context itself

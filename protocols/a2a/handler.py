@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import cast
 
 import anyio
@@ -77,8 +78,9 @@ class TaskHandler(RequestHandler):
                 return
             yield apply_history_length(self._task(begun), params.configuration)
             if not _at_rest(begun):
-                async for update in self._updates(begun):
-                    yield update
+                async with aclosing(self._updates(begun)) as updates:
+                    async for update in updates:
+                        yield update
 
     async def on_subscribe_to_task(
         self, params: SubscribeToTaskRequest, context: ServerCallContext
@@ -90,8 +92,9 @@ class TaskHandler(RequestHandler):
             if task.state.terminal:
                 raise TaskFinished(task.id, task.state)
             yield self._task(task)
-            async for update in self._updates(task):
-                yield update
+            async with aclosing(self._updates(task)) as updates:
+                async for update in updates:
+                    yield update
 
     async def on_get_task(self, params: GetTaskRequest, context: ServerCallContext) -> Task:
         check_required(params)
@@ -190,11 +193,15 @@ class TaskHandler(RequestHandler):
     async def _updates(self, task: ours.Task) -> AsyncGenerator[Update]:
         """What happens after `task` stood so, up to its end or a question that stays open."""
         context_id = self.conversations.of(task.id).context_id
-        async for event in self.engine.events(task.id, task.last_seq):
-            for update in to_updates(task.id, context_id, event):
-                yield update
-            if event.state is ours.TaskState.INPUT_REQUIRED and (await self.engine.get(task.id)).last_seq == event.seq:
-                return
+        async with aclosing(self._events(task)) as events:
+            async for event in events:
+                for update in to_updates(task.id, context_id, event):
+                    yield update
+                if event.state is ours.TaskState.INPUT_REQUIRED and (await self.engine.get(task.id)).last_seq == event.seq:
+                    return
+
+    def _events(self, task: ours.Task) -> AsyncGenerator[ours.Event]:
+        return cast(AsyncGenerator[ours.Event], self.engine.events(task.id, task.last_seq))
 
     async def _settled(self, task: ours.Task, context: ServerCallContext) -> ours.Task:
         """The task once it has ended or asks, or as it stands when the caller's time is nearly over or the server drains; the
@@ -214,9 +221,10 @@ class TaskHandler(RequestHandler):
         return await self.engine.get(task.id)
 
     async def _follow_to_rest(self, task: ours.Task) -> None:
-        async for event in self.engine.events(task.id, task.last_seq):
-            if event.state is ours.TaskState.INPUT_REQUIRED and _at_rest(await self.engine.get(task.id)):
-                return
+        async with aclosing(self._events(task)) as events:
+            async for event in events:
+                if event.state is ours.TaskState.INPUT_REQUIRED and _at_rest(await self.engine.get(task.id)):
+                    return
 
 
 async def _cancel_once(event: anyio.Event, scope: anyio.CancelScope) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, NoReturn, TypeVar, cast
 
 import grpc
@@ -62,12 +63,14 @@ class A2AServicer(a2a_pb2_grpc.A2AServiceServicer):
         return SendMessageResponse(message=sent) if isinstance(sent, Message) else SendMessageResponse(task=sent)
 
     async def SendStreamingMessage(self, request: SendMessageRequest, context: Context) -> AsyncGenerator[StreamResponse]:
-        async for response in _stream(self.handler.on_message_send_stream, request, context):
-            yield response
+        async with aclosing(_stream(self.handler.on_message_send_stream, request, context)) as responses:
+            async for response in responses:
+                yield response
 
     async def SubscribeToTask(self, request: SubscribeToTaskRequest, context: Context) -> AsyncGenerator[StreamResponse]:
-        async for response in _stream(self.handler.on_subscribe_to_task, request, context):
-            yield response
+        async with aclosing(_stream(self.handler.on_subscribe_to_task, request, context)) as responses:
+            async for response in responses:
+                yield response
 
     async def GetTask(self, request: GetTaskRequest, context: Context) -> Task:
         return cast(Task, await _unary(self.handler.on_get_task, request, context))
@@ -112,11 +115,12 @@ async def _unary(operation: Callable[[Any, ServerCallContext], Awaitable[Answer]
 
 
 async def _stream(
-    operation: Callable[[Any, ServerCallContext], AsyncIterator[Any]], request: Any, context: Context
+    operation: Callable[[Any, ServerCallContext], AsyncGenerator[Any]], request: Any, context: Context
 ) -> AsyncGenerator[StreamResponse]:
     try:
-        async for update in operation(request, _call_context(request, context)):
-            yield _stream_response(update)
+        async with aclosing(operation(request, _call_context(request, context))) as updates:
+            async for update in updates:
+                yield _stream_response(update)
     except Exception as error:
         # The wall, as above.
         await _abort(context, error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -113,8 +113,9 @@ class Services:
             key, origin = _origin(context)
             task = await self.engine.submit(skill, self._request(skill, compiled.call, data), key=key, origin=origin)
             yield self.writer.first(task)
-            async for event in self.tasks.followed(task.id, 0):
-                yield self.writer.event(event, compiled)
+            async with aclosing(self.tasks.followed(task.id, 0)) as events:
+                async for event in events:
+                    yield self.writer.event(event, compiled)
 
         return follow
 
@@ -161,8 +162,9 @@ def streaming(tell: Telling) -> Handler:
 
     async def behaviour(data: bytes, context: Context) -> AsyncGenerator[Message]:
         try:
-            async for message in tell(data, context):
-                yield message
+            async with aclosing(tell(data, context)) as messages:
+                async for message in messages:
+                    yield message
         except Exception as error:  # the wall between this server and its callers, see `abort`
             await abort(context, error)
 

@@ -68,8 +68,9 @@ class TaskService:
         parse(request, data)
         task = await self._engine.get(request.task_id)
         skill = self._find(task.agent, task.skill)
-        async for event in self.followed(task.id, request.after):
-            yield self._writer.event(event, skill)
+        async with aclosing(self.followed(task.id, request.after)) as events:
+            async for event in events:
+                yield self._writer.event(event, skill)
 
     async def answer(self, data: bytes, context: Context) -> pb.Task:
         request = pb.AnswerRequest()
