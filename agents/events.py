@@ -6,15 +6,43 @@ The states are A2A's (A2A 1.0 section 4.1.3), spelled in lower case; `rejected` 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 
 class Frozen(BaseModel):
     """Base of every value here: immutable, and no unknown field passes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+MAX_INTEGER = 2**53 - 1
+"""The greatest integer that every reader of JSON keeps (RFC 7493 section 2.2)."""
+
+
+class Given(Frozen):
+    """Base of what a caller gives: each value has the JSON type that the schema tells, so that neither `"5"` nor `true` passes
+    for a number, whichever protocol brings it.
+    """
+
+    model_config = ConfigDict(strict=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _whole(cls, value: Any) -> Any:
+        """To JSON Schema, 2.0 is an integer too, and some writers know no other (JSON Schema 2020-12 Validation 6.1.1)."""
+        if type(value) is float:
+            return _as_integer(value)
+        if isinstance(value, list):
+            items = cast(list[Any], value)
+            if float in map(type, items):
+                return [_as_integer(item) if type(item) is float else item for item in items]
+        return cast(Any, value)
+
+
+def _as_integer(value: float) -> float | int:
+    return int(value) if value.is_integer() and abs(value) <= MAX_INTEGER else value
 
 
 class TaskState(StrEnum):

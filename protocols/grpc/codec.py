@@ -14,20 +14,21 @@ from typing import Any, cast
 from google.protobuf import any_pb2, descriptor_pool, json_format, struct_pb2
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ...agents.errors import InvalidInput
 from .services import message_class
 
+_STRICT = ConfigDict(strict=True)
 _ADAPTERS: Mapping[int, TypeAdapter[Any]] = {
-    FieldDescriptor.CPPTYPE_INT32: TypeAdapter(int),
-    FieldDescriptor.CPPTYPE_INT64: TypeAdapter(int),
-    FieldDescriptor.CPPTYPE_UINT32: TypeAdapter(int),
-    FieldDescriptor.CPPTYPE_UINT64: TypeAdapter(int),
-    FieldDescriptor.CPPTYPE_DOUBLE: TypeAdapter(float),
-    FieldDescriptor.CPPTYPE_FLOAT: TypeAdapter(float),
-    FieldDescriptor.CPPTYPE_BOOL: TypeAdapter(bool),
-    FieldDescriptor.CPPTYPE_STRING: TypeAdapter(str),
+    FieldDescriptor.CPPTYPE_INT32: TypeAdapter(int, config=_STRICT),
+    FieldDescriptor.CPPTYPE_INT64: TypeAdapter(int, config=_STRICT),
+    FieldDescriptor.CPPTYPE_UINT32: TypeAdapter(int, config=_STRICT),
+    FieldDescriptor.CPPTYPE_UINT64: TypeAdapter(int, config=_STRICT),
+    FieldDescriptor.CPPTYPE_DOUBLE: TypeAdapter(float, config=_STRICT),
+    FieldDescriptor.CPPTYPE_FLOAT: TypeAdapter(float, config=_STRICT),
+    FieldDescriptor.CPPTYPE_BOOL: TypeAdapter(bool, config=_STRICT),
+    FieldDescriptor.CPPTYPE_STRING: TypeAdapter(str, config=_STRICT),
 }
 
 
@@ -245,8 +246,8 @@ def parse(message: Message, data: bytes) -> None:
 def _set(message: Message, field: _Field, value: Any) -> None:
     if field.enum is not None:
         value = field.enum.number(value)
-    elif field.cpp_type == FieldDescriptor.CPPTYPE_BOOL and not isinstance(value, bool):
-        value = _accept(field, value)  # protobuf takes any number for true
+    elif (field.cpp_type == FieldDescriptor.CPPTYPE_BOOL) != isinstance(value, bool):
+        value = _accept(field, value)  # protobuf takes any number for true, and true for 1
     try:
         setattr(message, field.name, value)
     except (TypeError, ValueError, OverflowError):
@@ -258,7 +259,9 @@ def _set(message: Message, field: _Field, value: Any) -> None:
 
 
 def _accept(field: _Field, value: Any) -> Any:
-    """The value as the field's type, as leniently as the agents' models take it."""
+    """The value as the field's type, as strictly as the agents' models take it: see `Given`."""
+    if type(value) is float and value.is_integer():
+        value = int(value)
     try:
         return _ADAPTERS[field.cpp_type].validate_python(value)
     except ValidationError as error:

@@ -43,7 +43,7 @@ def idempotency_key(value: str | None) -> str | None:
     return re.sub(r'\\(["\\])', r"\1", value[1:-1])
 
 
-def last_event_id(value: str | None) -> int | None:
+def last_event_id(value: str) -> int | None:
     """The sequence number in a `Last-Event-ID` header, or None where there is none.
 
     Raises: InvalidInput when it is not a number that this server gave.
@@ -51,7 +51,7 @@ def last_event_id(value: str | None) -> int | None:
     if not value:
         return None
     if not (value.isascii() and value.isdecimal()):
-        raise InvalidInput("Last-Event-ID", value, "accepted: the id of an event of this task")
+        raise InvalidInput("Last-Event-ID", value, "the id of an event of this task is accepted")
     return int(value)
 
 

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from ...agents.contract import Skill
 from ...agents.events import Event, Snapshot, Task
 from .. import sse
+from . import streams
 from .problems import documented
 from .requests import idempotency_key, origin, read_json
 from .streams import EventStream, Service
@@ -67,7 +68,7 @@ def add_skills(app: FastAPI, service: Service) -> None:
 _LONG_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "With `Accept: text/event-stream`: a `snapshot` of the task, then its events as they happen",
-        "content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}}},
+        "content": streams.CONTENT,
         "headers": {"Location": {"description": "The path of the task", "schema": {"type": "string"}}},
     },
     202: {
@@ -104,7 +105,12 @@ def _long(skill: Skill, service: Service) -> Callable[[Request], Awaitable[Respo
         inspect.Parameter.KEYWORD_ONLY,
         default=None,
         annotation=Annotated[
-            str | None, Header(alias="Idempotency-Key", description="The same key with the same body gives the same task")
+            str | None,
+            Header(
+                alias="Idempotency-Key",
+                description="The same key with the same body gives the same task",
+                json_schema_extra={"minLength": 1, "maxLength": 512, "pattern": '^(?!""$)'},
+            ),
         ],
     )
     return _signed(operation, skill, key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import anyio
 from fastapi.sse import format_sse_event
@@ -13,6 +13,7 @@ from fastapi.sse import format_sse_event
 from ...agents.engine import TaskEngine
 from ...agents.errors import SametaskError, Unavailable
 from ...agents.events import Event, Task, TaskState
+from .. import sse
 from ..sse import FrameStream
 from .problems import problem
 
@@ -57,6 +58,22 @@ async def settled(service: Service, task: Task, wait_s: float) -> tuple[Task, bo
                 group.cancel_scope.cancel()
         task = await service.engine.get(task.id)
     return task, not service.draining.is_set()
+
+
+CONTENT: dict[str, Any] = {
+    sse.MEDIA_TYPE: {
+        "itemSchema": {
+            "type": "object",
+            "required": ["event", "data"],
+            "properties": {
+                "id": {"type": "string", "pattern": "^[0-9]+$", "description": "The event's sequence number"},
+                "event": {"type": "string"},
+                "data": {"type": "string", "contentMediaType": "application/json"},
+            },
+        },
+    }
+}
+"""The OpenAPI `content` of a stream; `itemSchema` is OpenAPI 3.2's, each event of it."""
 
 
 def frame(event: Event) -> bytes:

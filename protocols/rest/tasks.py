@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from ...agents.errors import InvalidInput
 from ...agents.events import Task
-from .. import sse
+from . import streams
 from .problems import documented
 from .requests import last_event_id, preferred_wait_s, read_json
 from .skills import task_response
@@ -85,7 +85,7 @@ def add_tasks(app: FastAPI, service: Service) -> None:
 
     @app.get("/tasks", operation_id="list_tasks", tags=["tasks"], response_model=TaskList, responses=documented(422))
     async def list_tasks(
-        limit: Annotated[int, Query(description="1 to 1000")] = 100,
+        limit: Annotated[int, Query(description="1 to 1000", json_schema_extra={"minimum": 1, "maximum": 1000})] = 100,
         before: Annotated[str | None, Query(description="The id of the last task already seen")] = None,
     ) -> Response:
         tasks = TaskList(tasks=await engine.list(limit=limit, before=before))
@@ -110,12 +110,12 @@ def add_tasks(app: FastAPI, service: Service) -> None:
         "/tasks/{task_id}/events",
         operation_id="follow_task",
         tags=["tasks"],
-        response_class=EventStream,
+        response_class=Response,
         status_code=200,
         responses={
             200: {
                 "description": "The log: `id` is the sequence number, `event` the type, `data` the event as JSON",
-                "content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}}},
+                "content": streams.CONTENT,
             },
             204: {"description": "The task has ended and there is nothing after the last event: do not reconnect"},
             **documented(404, 422),
@@ -123,16 +123,21 @@ def add_tasks(app: FastAPI, service: Service) -> None:
     )
     async def follow_task(
         task_id: TaskId,
-        after: Annotated[int, Query(description="Only events with a sequence number above this one")] = 0,
-        seen: Annotated[str | None, Header(alias="Last-Event-ID", description="As `after`, and stronger")] = None,
+        after: Annotated[
+            int, Query(description="Only events with a sequence number above this one", json_schema_extra={"minimum": 0})
+        ] = 0,
+        seen: Annotated[
+            str,
+            Header(alias="Last-Event-ID", description="As `after`, and stronger", json_schema_extra={"pattern": "^[0-9]*$"}),
+        ] = "",
     ) -> Response:
         """The events of a task, those stored and those to come. The stream ends after the terminal event, and after a
         question that waits for its answer; it resumes after `Last-Event-ID`.
         """
-        resumed = last_event_id(seen)
-        after = after if resumed is None else resumed
         if after < 0:
             await anext(engine.events(task_id, after))  # raises: the engine says what is accepted
+        resumed = last_event_id(seen)
+        after = after if resumed is None else resumed
         task = await engine.get(task_id)
         if task.state.terminal and after >= task.last_seq:
             return Response(status_code=204)  # what tells a browser's EventSource to stop reconnecting

@@ -325,6 +325,9 @@ MISTAKES_OF_TYPE: dict[str, Mistake] = {
     "missing fields": lambda c: c.call("prefix_cache", "plan", {}),
     "a field too many": lambda c: c.call("prefix_cache", "plan", {**PLAN, "colour": "red"}),
     "value of another type": lambda c: c.call("prefix_cache", "plan", {**PLAN, "layers": "many"}),
+    "a number as text": lambda c: c.call("prefix_cache", "plan", {**PLAN, "layers": "5"}),
+    "a truth for a number": lambda c: c.call("prefix_cache", "plan", {**PLAN, "layers": True}),
+    "a fraction for a count": lambda c: c.call("prefix_cache", "plan", {**PLAN, "layers": 1.5}),
     "none of the choices": lambda c: c.call("prefix_cache", "plan", {**PLAN, "dtype": "float99"}),
 }
 """A protocol with compiled messages may stop these before they are sent; the class is the same, the words may be its own."""

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from ...events import Frozen
+from ...events import MAX_INTEGER, Frozen, Given
 
 Policy = Literal["predictive", "cascade"]
 _POLICY = (
@@ -16,7 +16,7 @@ _POLICY = (
 )
 
 
-class Query(Frozen):
+class Query(Given):
     """A query that is to be sent to one of two models."""
 
     id: str = Field(min_length=1, max_length=200, description="names the query in the answer, 1 to 200 characters")
@@ -25,7 +25,7 @@ class Query(Frozen):
     output_tokens: int = Field(default=300, ge=0, le=10**9, description="expected answer length, tokens, 0 to 10^9")
 
 
-class CandidateModel(Frozen):
+class CandidateModel(Given):
     """A model that a query can be sent to."""
 
     name: str = Field(min_length=1, max_length=200, description="the model's name, 1 to 200 characters")
@@ -43,7 +43,7 @@ class CandidateModel(Frozen):
     )
 
 
-class RouteRequest(Frozen):
+class RouteRequest(Given):
     """Queries, two models and the difficulty from which the strong one is used."""
 
     queries: list[Query] = Field(
@@ -86,14 +86,14 @@ class RoutePlan(Frozen):
     )
 
 
-class SyntheticQueries(Frozen):
+class SyntheticQueries(Given):
     """Made-up queries: most are easy, few are hard (Beta(2, 3) difficulties). The same values give the same queries."""
 
-    seed: int = Field(default=0, ge=0, le=2**63 - 1, description="seed of the random numbers, 0 to 2^63-1")
+    seed: int = Field(default=0, ge=0, le=MAX_INTEGER, description="seed of the random numbers, 0 to 2^53-1")
     query_count: int = Field(default=1000, ge=1, le=1_000_000, description="queries, count, 1 to 1000000")
 
 
-class TuneRequest(Frozen):
+class TuneRequest(Given):
     """Queries (given, or made from `synthetic`: exactly one of them), two models, and the one constraint to meet."""
 
     queries: list[Query] = Field(

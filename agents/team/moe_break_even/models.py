@@ -7,15 +7,15 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from ...events import Frozen
+from ...events import Frozen, Given
 
 
-class MoeModel(Frozen):
+class MoeModel(Given):
     """A mixture-of-experts model and the GPUs it runs on."""
 
-    total_params: float = Field(gt=0, le=1e15, description="all parameters, count, above 0 to 10^15 (671e9 for DeepSeek-V3)")
+    total_params: float = Field(ge=1, le=1e15, description="all parameters, count, 1 to 10^15 (671e9 for DeepSeek-V3)")
     active_params: float = Field(
-        gt=0, le=1e15, description="parameters that compute one token, count, above 0 to total_params (37e9 for DeepSeek-V3)"
+        ge=1, le=1e15, description="parameters that compute one token, count, 1 to total_params (37e9 for DeepSeek-V3)"
     )
     experts: int = Field(ge=2, le=100_000, description="routed experts of a layer, E, count, 2 to 100000")
     experts_per_token: int = Field(
@@ -39,10 +39,10 @@ class MoeModel(Frozen):
     )
 
 
-class DenseModel(Frozen):
+class DenseModel(Given):
     """A dense model and the GPUs it runs on."""
 
-    params: float = Field(gt=0, le=1e15, description="parameters, count, above 0 to 10^15 (70e9 for Llama 3 70B)")
+    params: float = Field(ge=1, le=1e15, description="parameters, count, 1 to 10^15 (70e9 for Llama 3 70B)")
     gpus: int = Field(ge=1, le=100_000, description="GPUs of the deployment, count, 1 to 100000")
     kv_bytes_per_sequence: float = Field(
         default=0.0, ge=0, le=1e15, description="KV cache that a step reads for each sequence, bytes, 0 to 10^15"
@@ -55,31 +55,31 @@ class DenseModel(Frozen):
     )
 
 
-class Gpu(Frozen):
+class Gpu(Given):
     """One GPU, the same for both deployments."""
 
     memory_bandwidth_bytes_per_s: float = Field(
-        gt=0,
+        ge=1,
         le=1e18,
-        description="attained memory bandwidth, bytes per second, above 0 to 10^18 (3.35e12 at most for an H100 SXM)",
+        description="attained memory bandwidth, bytes per second, 1 to 10^18 (3.35e12 at most for an H100 SXM)",
     )
     flops_per_s: float = Field(
-        gt=0,
+        ge=1,
         le=1e21,
-        description="attained floating point operations per second, above 0 to 10^21 (989e12 at most for an H100 SXM, bf16)",
+        description="attained floating point operations per second, 1 to 10^21 (989e12 at most for an H100 SXM, bf16)",
     )
-    memory_bytes: float = Field(gt=0, le=1e15, description="memory, bytes, above 0 to 10^15 (80e9 for an H100)")
-    price_per_hour: float = Field(gt=0, le=1e6, description="price, US dollars per hour, above 0 to 10^6")
+    memory_bytes: float = Field(ge=1, le=1e15, description="memory, bytes, 1 to 10^15 (80e9 for an H100)")
+    price_per_hour: float = Field(ge=1e-6, le=1e6, description="price, US dollars per hour, 10^-6 to 10^6")
 
 
-class EstimateRequest(Frozen):
+class EstimateRequest(Given):
     """Two deployments for the same traffic: so many sequences decoded at once."""
 
     moe: MoeModel = Field(description="the mixture-of-experts deployment")
     dense: DenseModel = Field(description="the dense deployment")
     gpu: Gpu = Field(description="the GPU of both")
     bytes_per_param: float = Field(
-        default=2.0, gt=0, le=16, description="bytes of a weight, above 0 to 16 (2 for bf16, 1 for fp8)"
+        default=2.0, ge=0.01, le=16, description="bytes of a weight, 0.01 to 16 (2 for bf16, 1 for fp8)"
     )
     concurrency: float = Field(
         default=64.0,

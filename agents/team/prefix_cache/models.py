@@ -7,16 +7,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from ...events import Frozen
+from ...events import MAX_INTEGER, Frozen, Given
 
-INT64_MAX = 2**63 - 1
 TRACE_BLOCK_TOKENS = 512
 """The block size of the traces published with Mooncake (FAST '25)."""
 
-BlockId = Annotated[int, Field(ge=0, le=INT64_MAX)]
+BlockId = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
 
 
-class PlanRequest(Frozen):
+class PlanRequest(Given):
     """A transformer's shape and the memory set aside for its KV cache."""
 
     layers: int = Field(ge=1, le=1000, description="attention layers that keep keys and values, count, 1 to 1000")
@@ -35,8 +34,8 @@ class PlanRequest(Frozen):
     )
     memory_bytes: int = Field(
         ge=1,
-        le=2**60,
-        description="memory for the cache on each GPU, bytes, 1 to 2^60 (what is left beside weights and activations)",
+        le=MAX_INTEGER,
+        description="memory for the cache on each GPU, bytes, 1 to 2^53-1 (what is left beside weights and activations)",
     )
     sequence_tokens: int | None = Field(
         default=None,
@@ -59,22 +58,22 @@ class Plan(Frozen):
     )
 
 
-class TraceRequest(Frozen):
+class TraceRequest(Given):
     """One request of a trace, in the published JSON-lines form."""
 
-    timestamp: int = Field(ge=0, le=INT64_MAX, description="arrival since the start of the trace, milliseconds, 0 or more")
+    timestamp: int = Field(ge=0, le=MAX_INTEGER, description="arrival since the start of the trace, milliseconds, 0 or more")
     input_length: int = Field(ge=1, le=2**40, description="prompt length, tokens, 1 to 2^40")
     output_length: int = Field(ge=0, le=2**40, description="answer length, tokens, 0 to 2^40")
     hash_ids: list[BlockId] = Field(
-        description="one id (0 to 2^63-1) per block of the prompt, ceil(input_length / block_tokens) of them; equal ids mean "
+        description="one id (0 to 2^53-1) per block of the prompt, ceil(input_length / block_tokens) of them; equal ids mean "
         "an equal prefix up to and including that block; the last block may be partial"
     )
 
 
-class SyntheticTrace(Frozen):
+class SyntheticTrace(Given):
     """A made-up multi-turn trace: every turn's prompt is its conversation so far. The same values give the same trace."""
 
-    seed: int = Field(default=0, ge=0, le=INT64_MAX, description="seed of the random numbers, 0 to 2^63-1")
+    seed: int = Field(default=0, ge=0, le=MAX_INTEGER, description="seed of the random numbers, 0 to 2^53-1")
     request_count: int = Field(default=10_000, ge=1, le=200_000, description="requests in the trace, count, 1 to 200000")
     mean_turns: float = Field(
         default=4.0, ge=1, le=1000, description="mean turns of a conversation (geometric), count, 1 to 1000"
@@ -111,7 +110,7 @@ class SyntheticTrace(Frozen):
     )
 
 
-class SimulateRequest(Frozen):
+class SimulateRequest(Given):
     """A trace, given in `requests` or made from `synthetic` (exactly one of them), and the cache to replay it through."""
 
     requests: list[TraceRequest] = Field(
@@ -124,7 +123,7 @@ class SimulateRequest(Frozen):
         default=TRACE_BLOCK_TOKENS, ge=1, le=65_536, description="tokens in one block, 1 to 65536; published traces use 512"
     )
     capacity_blocks: int | None = Field(
-        default=None, ge=1, le=INT64_MAX, description="blocks the cache holds, count, 1 to 2^63-1; null: unlimited"
+        default=None, ge=1, le=MAX_INTEGER, description="blocks the cache holds, count, 1 to 2^53-1; null: unlimited"
     )
     partial_blocks: Literal["cached", "never_cached"] = Field(
         default="cached",
@@ -172,7 +171,7 @@ class SimulateRequest(Frozen):
         return self
 
 
-class Capacity(Frozen):
+class Capacity(Given):
     """The answer to the question of a too small cache."""
 
     choice: Literal["evict", "grow"] = Field(

@@ -15,7 +15,7 @@ class DenseModel:
     """A dense model and the GPUs it runs on.
 
     Attributes:
-        params (float): parameters, count, above 0 to 10^15 (70e9 for Llama 3 70B)
+        params (float): parameters, count, 1 to 10^15 (70e9 for Llama 3 70B)
         gpus (int): GPUs of the deployment, count, 1 to 100000
         kv_bytes_per_sequence (float | Unset): KV cache that a step reads for each sequence, bytes, 0 to 10^15 Default:
             0.0.

@@ -24,7 +24,7 @@ class EstimateRequest:
         moe (MoeModel): A mixture-of-experts model and the GPUs it runs on.
         dense (DenseModel): A dense model and the GPUs it runs on.
         gpu (Gpu): One GPU, the same for both deployments.
-        bytes_per_param (float | Unset): bytes of a weight, above 0 to 16 (2 for bf16, 1 for fp8) Default: 2.0.
+        bytes_per_param (float | Unset): bytes of a weight, 0.01 to 16 (2 for bf16, 1 for fp8) Default: 2.0.
         concurrency (float | Unset): sequences decoded at once, count, 1 to max_concurrency: where both costs are told
             Default: 64.0.
         max_concurrency (float | Unset): the largest concurrency to look for a break-even at, count, 1 to 10^7 Default:

@@ -13,12 +13,12 @@ class Gpu:
     """One GPU, the same for both deployments.
 
     Attributes:
-        memory_bandwidth_bytes_per_s (float): attained memory bandwidth, bytes per second, above 0 to 10^18 (3.35e12 at
-            most for an H100 SXM)
-        flops_per_s (float): attained floating point operations per second, above 0 to 10^21 (989e12 at most for an H100
-            SXM, bf16)
-        memory_bytes (float): memory, bytes, above 0 to 10^15 (80e9 for an H100)
-        price_per_hour (float): price, US dollars per hour, above 0 to 10^6
+        memory_bandwidth_bytes_per_s (float): attained memory bandwidth, bytes per second, 1 to 10^18 (3.35e12 at most
+            for an H100 SXM)
+        flops_per_s (float): attained floating point operations per second, 1 to 10^21 (989e12 at most for an H100 SXM,
+            bf16)
+        memory_bytes (float): memory, bytes, 1 to 10^15 (80e9 for an H100)
+        price_per_hour (float): price, US dollars per hour, 10^-6 to 10^6
     """
 
     memory_bandwidth_bytes_per_s: float

@@ -15,8 +15,8 @@ class MoeModel:
     """A mixture-of-experts model and the GPUs it runs on.
 
     Attributes:
-        total_params (float): all parameters, count, above 0 to 10^15 (671e9 for DeepSeek-V3)
-        active_params (float): parameters that compute one token, count, above 0 to total_params (37e9 for DeepSeek-V3)
+        total_params (float): all parameters, count, 1 to 10^15 (671e9 for DeepSeek-V3)
+        active_params (float): parameters that compute one token, count, 1 to total_params (37e9 for DeepSeek-V3)
         experts (int): routed experts of a layer, E, count, 2 to 100000
         experts_per_token (int): experts that the router picks for a token, k, count, 1 to experts - 1
         gpus (int): GPUs of the deployment, count, 1 to 100000

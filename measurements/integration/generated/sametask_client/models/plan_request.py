@@ -19,7 +19,7 @@ class PlanRequest:
         layers (int): attention layers that keep keys and values, count, 1 to 1000
         kv_heads (int): key-value heads of one layer (fewer than query heads under GQA), count, 1 to 1024
         head_dim (int): elements of one head, count, 1 to 4096
-        memory_bytes (int): memory for the cache on each GPU, bytes, 1 to 2^60 (what is left beside weights and
+        memory_bytes (int): memory for the cache on each GPU, bytes, 1 to 2^53-1 (what is left beside weights and
             activations)
         dtype (PlanRequestDtype | Unset): type of a cached element: float32 (4 bytes), float16 or bfloat16 (2), fp8 or
             int8 (1) Default: PlanRequestDtype.BFLOAT16.

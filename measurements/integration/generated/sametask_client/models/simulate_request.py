@@ -25,7 +25,7 @@ class SimulateRequest:
             synthetic is given
         synthetic (None | SyntheticTrace | Unset): a trace to be made up; null where requests are given
         block_tokens (int | Unset): tokens in one block, 1 to 65536; published traces use 512 Default: 512.
-        capacity_blocks (int | None | Unset): blocks the cache holds, count, 1 to 2^63-1; null: unlimited
+        capacity_blocks (int | None | Unset): blocks the cache holds, count, 1 to 2^53-1; null: unlimited
         partial_blocks (SimulateRequestPartialBlocks | Unset): what becomes of a prompt's partial last block: cached
             under its published id, as Mooncake's hit rate counts it, or never_cached, as vLLM does; it counts as a block of
             the prompt either way Default: SimulateRequestPartialBlocks.CACHED.

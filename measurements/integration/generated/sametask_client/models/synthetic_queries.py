@@ -15,7 +15,7 @@ class SyntheticQueries:
     """Made-up queries: most are easy, few are hard (Beta(2, 3) difficulties). The same values give the same queries.
 
     Attributes:
-        seed (int | Unset): seed of the random numbers, 0 to 2^63-1 Default: 0.
+        seed (int | Unset): seed of the random numbers, 0 to 2^53-1 Default: 0.
         query_count (int | Unset): queries, count, 1 to 1000000 Default: 1000.
     """
 

@@ -15,7 +15,7 @@ class SyntheticTrace:
     """A made-up multi-turn trace: every turn's prompt is its conversation so far. The same values give the same trace.
 
     Attributes:
-        seed (int | Unset): seed of the random numbers, 0 to 2^63-1 Default: 0.
+        seed (int | Unset): seed of the random numbers, 0 to 2^53-1 Default: 0.
         request_count (int | Unset): requests in the trace, count, 1 to 200000 Default: 10000.
         mean_turns (float | Unset): mean turns of a conversation (geometric), count, 1 to 1000 Default: 4.0.
         mean_turn_tokens (int | Unset): mean length of what a user adds in a turn (exponential), tokens, 1 to 1000000

@@ -16,7 +16,7 @@ class TraceRequest:
         timestamp (int): arrival since the start of the trace, milliseconds, 0 or more
         input_length (int): prompt length, tokens, 1 to 2^40
         output_length (int): answer length, tokens, 0 to 2^40
-        hash_ids (list[int]): one id (0 to 2^63-1) per block of the prompt, ceil(input_length / block_tokens) of them;
+        hash_ids (list[int]): one id (0 to 2^53-1) per block of the prompt, ceil(input_length / block_tokens) of them;
             equal ids mean an equal prefix up to and including that block; the last block may be partial
     """
 

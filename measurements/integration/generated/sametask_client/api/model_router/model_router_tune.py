@@ -1,5 +1,5 @@
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
@@ -34,9 +34,9 @@ def _get_kwargs(
 
 def _parse_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> ModelRouterTuneTask | Problem | str:
+) -> Any | ModelRouterTuneTask | Problem:
     if response.status_code == 200:
-        response_200 = response.text
+        response_200 = cast(Any, None)
         return response_200
 
     if response.status_code == 202:
@@ -81,7 +81,7 @@ def _parse_response(
 
 def _build_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[ModelRouterTuneTask | Problem | str]:
+) -> Response[Any | ModelRouterTuneTask | Problem]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -95,7 +95,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     body: TuneRequest,
     idempotency_key: None | str | Unset = UNSET,
-) -> Response[ModelRouterTuneTask | Problem | str]:
+) -> Response[Any | ModelRouterTuneTask | Problem]:
     """Sweep the threshold over sample queries and choose the best under a constraint: at least so good, or
     at most so dear.
 
@@ -115,7 +115,7 @@ def sync_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[ModelRouterTuneTask | Problem | str]
+        Response[Any | ModelRouterTuneTask | Problem]
     """
 
     kwargs = _get_kwargs(
@@ -135,7 +135,7 @@ def sync(
     client: AuthenticatedClient | Client,
     body: TuneRequest,
     idempotency_key: None | str | Unset = UNSET,
-) -> ModelRouterTuneTask | Problem | str | None:
+) -> Any | ModelRouterTuneTask | Problem | None:
     """Sweep the threshold over sample queries and choose the best under a constraint: at least so good, or
     at most so dear.
 
@@ -155,7 +155,7 @@ def sync(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        ModelRouterTuneTask | Problem | str
+        Any | ModelRouterTuneTask | Problem
     """
 
     return sync_detailed(
@@ -170,7 +170,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     body: TuneRequest,
     idempotency_key: None | str | Unset = UNSET,
-) -> Response[ModelRouterTuneTask | Problem | str]:
+) -> Response[Any | ModelRouterTuneTask | Problem]:
     """Sweep the threshold over sample queries and choose the best under a constraint: at least so good, or
     at most so dear.
 
@@ -190,7 +190,7 @@ async def asyncio_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[ModelRouterTuneTask | Problem | str]
+        Response[Any | ModelRouterTuneTask | Problem]
     """
 
     kwargs = _get_kwargs(
@@ -208,7 +208,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     body: TuneRequest,
     idempotency_key: None | str | Unset = UNSET,
-) -> ModelRouterTuneTask | Problem | str | None:
+) -> Any | ModelRouterTuneTask | Problem | None:
     """Sweep the threshold over sample queries and choose the best under a constraint: at least so good, or
     at most so dear.
 
@@ -228,7 +228,7 @@ async def asyncio(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        ModelRouterTuneTask | Problem | str
+        Any | ModelRouterTuneTask | Problem
     """
 
     return (

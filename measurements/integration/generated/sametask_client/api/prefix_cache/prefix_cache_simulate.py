@@ -1,5 +1,5 @@
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
@@ -34,9 +34,9 @@ def _get_kwargs(
 
 def _parse_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> PrefixCacheSimulateTask | Problem | str:
+) -> Any | PrefixCacheSimulateTask | Problem:
     if response.status_code == 200:
-        response_200 = response.text
+        response_200 = cast(Any, None)
         return response_200
 
     if response.status_code == 202:
@@ -81,7 +81,7 @@ def _parse_response(
 
 def _build_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[PrefixCacheSimulateTask | Problem | str]:
+) -> Response[Any | PrefixCacheSimulateTask | Problem]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -95,7 +95,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     body: SimulateRequest,
     idempotency_key: None | str | Unset = UNSET,
-) -> Response[PrefixCacheSimulateTask | Problem | str]:
+) -> Response[Any | PrefixCacheSimulateTask | Problem]:
     """Replay a request trace through a prefix cache: block hit rate, tokens saved, evictions, and the hit
     rate over time.
 
@@ -116,7 +116,7 @@ def sync_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[PrefixCacheSimulateTask | Problem | str]
+        Response[Any | PrefixCacheSimulateTask | Problem]
     """
 
     kwargs = _get_kwargs(
@@ -136,7 +136,7 @@ def sync(
     client: AuthenticatedClient | Client,
     body: SimulateRequest,
     idempotency_key: None | str | Unset = UNSET,
-) -> PrefixCacheSimulateTask | Problem | str | None:
+) -> Any | PrefixCacheSimulateTask | Problem | None:
     """Replay a request trace through a prefix cache: block hit rate, tokens saved, evictions, and the hit
     rate over time.
 
@@ -157,7 +157,7 @@ def sync(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        PrefixCacheSimulateTask | Problem | str
+        Any | PrefixCacheSimulateTask | Problem
     """
 
     return sync_detailed(
@@ -172,7 +172,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     body: SimulateRequest,
     idempotency_key: None | str | Unset = UNSET,
-) -> Response[PrefixCacheSimulateTask | Problem | str]:
+) -> Response[Any | PrefixCacheSimulateTask | Problem]:
     """Replay a request trace through a prefix cache: block hit rate, tokens saved, evictions, and the hit
     rate over time.
 
@@ -193,7 +193,7 @@ async def asyncio_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[PrefixCacheSimulateTask | Problem | str]
+        Response[Any | PrefixCacheSimulateTask | Problem]
     """
 
     kwargs = _get_kwargs(
@@ -211,7 +211,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     body: SimulateRequest,
     idempotency_key: None | str | Unset = UNSET,
-) -> PrefixCacheSimulateTask | Problem | str | None:
+) -> Any | PrefixCacheSimulateTask | Problem | None:
     """Replay a request trace through a prefix cache: block hit rate, tokens saved, evictions, and the hit
     rate over time.
 
@@ -232,7 +232,7 @@ async def asyncio(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        PrefixCacheSimulateTask | Problem | str
+        Any | PrefixCacheSimulateTask | Problem
     """
 
     return (

@@ -13,7 +13,7 @@ def _get_kwargs(
     task_id: str,
     *,
     after: int | Unset = 0,
-    last_event_id: None | str | Unset = UNSET,
+    last_event_id: str | Unset = "",
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
     if not isinstance(last_event_id, Unset):
@@ -39,9 +39,9 @@ def _get_kwargs(
 
 def _parse_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Any | Problem | str:
+) -> Any | Problem:
     if response.status_code == 200:
-        response_200 = response.text
+        response_200 = cast(Any, None)
         return response_200
 
     if response.status_code == 204:
@@ -65,7 +65,7 @@ def _parse_response(
 
 def _build_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[Any | Problem | str]:
+) -> Response[Any | Problem]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -79,8 +79,8 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
     after: int | Unset = 0,
-    last_event_id: None | str | Unset = UNSET,
-) -> Response[Any | Problem | str]:
+    last_event_id: str | Unset = "",
+) -> Response[Any | Problem]:
     """Follow Task
 
      The events of a task, those stored and those to come. The stream ends after the terminal event, and
@@ -90,14 +90,14 @@ def sync_detailed(
     Args:
         task_id (str): The id of a task, as its submission gave it
         after (int | Unset): Only events with a sequence number above this one Default: 0.
-        last_event_id (None | str | Unset): As `after`, and stronger
+        last_event_id (str | Unset): As `after`, and stronger Default: ''.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Any | Problem | str]
+        Response[Any | Problem]
     """
 
     kwargs = _get_kwargs(
@@ -118,8 +118,8 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
     after: int | Unset = 0,
-    last_event_id: None | str | Unset = UNSET,
-) -> Any | Problem | str | None:
+    last_event_id: str | Unset = "",
+) -> Any | Problem | None:
     """Follow Task
 
      The events of a task, those stored and those to come. The stream ends after the terminal event, and
@@ -129,14 +129,14 @@ def sync(
     Args:
         task_id (str): The id of a task, as its submission gave it
         after (int | Unset): Only events with a sequence number above this one Default: 0.
-        last_event_id (None | str | Unset): As `after`, and stronger
+        last_event_id (str | Unset): As `after`, and stronger Default: ''.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Any | Problem | str
+        Any | Problem
     """
 
     return sync_detailed(
@@ -152,8 +152,8 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
     after: int | Unset = 0,
-    last_event_id: None | str | Unset = UNSET,
-) -> Response[Any | Problem | str]:
+    last_event_id: str | Unset = "",
+) -> Response[Any | Problem]:
     """Follow Task
 
      The events of a task, those stored and those to come. The stream ends after the terminal event, and
@@ -163,14 +163,14 @@ async def asyncio_detailed(
     Args:
         task_id (str): The id of a task, as its submission gave it
         after (int | Unset): Only events with a sequence number above this one Default: 0.
-        last_event_id (None | str | Unset): As `after`, and stronger
+        last_event_id (str | Unset): As `after`, and stronger Default: ''.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Any | Problem | str]
+        Response[Any | Problem]
     """
 
     kwargs = _get_kwargs(
@@ -189,8 +189,8 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     after: int | Unset = 0,
-    last_event_id: None | str | Unset = UNSET,
-) -> Any | Problem | str | None:
+    last_event_id: str | Unset = "",
+) -> Any | Problem | None:
     """Follow Task
 
      The events of a task, those stored and those to come. The stream ends after the terminal event, and
@@ -200,14 +200,14 @@ async def asyncio(
     Args:
         task_id (str): The id of a task, as its submission gave it
         after (int | Unset): Only events with a sequence number above this one Default: 0.
-        last_event_id (None | str | Unset): As `after`, and stronger
+        last_event_id (str | Unset): As `after`, and stronger Default: ''.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Any | Problem | str
+        Any | Problem
     """
 
     return (
