@@ -9,6 +9,9 @@
 
     @agent.skill
     async def tour(request: Tour, task: TaskContext) -> Report: ...          # long: runs as a task
+
+    @agent.skill
+    def add(a: int, b: int = 0) -> int: ...                                  # plain: {"a": 1} gives {"result": 1}
 """
 
 from __future__ import annotations
@@ -16,16 +19,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar, get_args, get_type_hints, overload
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from .errors import InvalidInput, SametaskError, SkillFailed, UnknownAgent, UnknownSkill
 from .events import Artifact
+from .signatures import read_signature
 
 Answer = TypeVar("Answer", bound=BaseModel)
 Value = TypeVar("Value")
-Function = Callable[..., Awaitable[Any]]
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -174,17 +179,20 @@ class Agent:
     @overload
     def skill(self, function: Function, /) -> Function: ...
     @overload
-    def skill(self, /, *, read_only: bool = False) -> Callable[[Function], Function]: ...
-    def skill(self, function: Function | None = None, /, *, read_only: bool = False) -> Any:
-        """Register `async def name(request: Input[, task: TaskContext]) -> Output` as a skill; its docstring describes it.
-        `@agent.skill(read_only=True)` promises that it changes nothing outside of its own task, so that a host may call it
-        without asking a person first.
+    def skill(self, /, *, read_only: bool = False, long: bool = False) -> Callable[[Function], Function]: ...
+    def skill(self, function: Callable[..., Any] | None = None, /, *, read_only: bool = False, long: bool = False) -> Any:
+        """Register a function as a skill; its docstring describes it. It takes and gives pydantic models, `(request: Input[,
+        task: TaskContext]) -> Output`, or plain annotated parameters, see `signatures.read_signature`; a `def` that is not
+        async runs in a worker thread. What takes a task is long: it runs as one.
 
-        Raises: TypeError when the signature is not of that form.
+        `@agent.skill(read_only=True)` promises that it changes nothing outside of its own task, so that a host may call it
+        without asking a person first. `long=True` makes a task of what takes none.
+
+        Raises: TypeError when the signature is of neither form.
         """
 
-        def register(function: Function) -> Function:
-            self.skills[function.__name__] = _skill(self.name, function, read_only)
+        def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            self.skills[function.__name__] = _skill(self.name, function, read_only, long)
             return function
 
         return register if function is None else register(function)
@@ -232,23 +240,17 @@ class Roster(Mapping[str, Agent]):
             yield from agent.skills.values()
 
 
-def _skill(agent: str, function: Function, read_only: bool) -> Skill:
-    where = f"{agent}.{function.__name__}"
-    if not inspect.iscoroutinefunction(function):
-        raise TypeError(f"{where}: a skill is an `async def`")
-    hints = get_type_hints(function)
-    parameters = list(inspect.signature(function).parameters)
-    request, output = hints.get(parameters[0]) if parameters else None, hints.get("return")
-    for role, model in (("first parameter", request), ("return value", output)):
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            raise TypeError(f"{where}: its {role} is annotated {model!r}; a pydantic model is accepted")
-    long = len(parameters) == 2
-    if len(parameters) > 2 or (long and hints.get(parameters[1]) is not TaskContext):
-        raise TypeError(f"{where}: a skill takes (request) or (request, task: TaskContext)")
-    assert isinstance(request, type)
-    assert isinstance(output, type)
+def _skill(agent: str, function: Callable[..., Any], read_only: bool, long: bool) -> Skill:
+    signature = read_signature(function, TaskContext, f"{agent}.{function.__name__}")
+    run = signature.function if signature.takes_task or not long else partial(_without_task, signature.function)
     description = inspect.getdoc(function) or function.__name__.replace("_", " ")
-    return Skill(agent, function.__name__, description, request, output, long, function, read_only)
+    return Skill(
+        agent, function.__name__, description, signature.input, signature.output, signature.takes_task or long, run, read_only
+    )
+
+
+async def _without_task(function: Callable[[BaseModel], Awaitable[Any]], request: BaseModel, task: TaskContext) -> Any:
+    return await function(request)
 
 
 def invalid_input(error: ValidationError) -> InvalidInput:

@@ -177,6 +177,21 @@ def mcp(
     _run(run_mcp_server, Options(tuple(files or ()), http, host, port, engine, runs))
 
 
+new = typer.Typer(no_args_is_help=True, help="Write a starter file for something of your own.")
+app.add_typer(new, name="new")
+
+
+@new.command("agent")
+def new_agent(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The agent's name, an identifier of Python's.")],
+    folder: Annotated[str, typer.Option("--dir", help="The folder to write NAME.py and test_NAME.py to.")] = ".",
+) -> None:
+    """An agent with a quick and a long skill, and a test of both."""
+    from .new import new_agent
+
+    new_agent(name, folder)
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from ...agents.contract import Origin
 from ...agents.engine import TaskEngine
+from ...agents.errors import InvalidInput
 from ...agents.events import Progress as ProgressEvent
 from ...agents.events import Task, TaskState
 from .extras import ExtraTool, Progress
@@ -34,6 +35,8 @@ def task_tools(engine: TaskEngine) -> list[ExtraTool]:
 
     async def submit(request: SubmitRequest, progress: Progress) -> Task:
         skill = engine.roster.skill(request.agent, request.skill)
+        if not skill.long:
+            raise InvalidInput("skill", skill.name, "a long skill is accepted; this one answers at once, so call its own tool")
         return await engine.submit(skill, skill.parse(request.input), key=request.key, origin=Origin(variant="mcp"))
 
     async def status(request: TaskRequest, progress: Progress) -> Task:

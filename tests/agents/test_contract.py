@@ -70,37 +70,6 @@ def test_a_skill_is_read_from_its_signature():
     assert quick.output_schema["required"] == ["total"]
 
 
-async def no_parameter() -> Receipt: ...
-async def not_a_model(request: dict) -> Receipt: ...
-async def not_annotated(request) -> Receipt: ...
-async def no_output(request: Trip): ...
-async def not_an_output(request: Trip) -> list[Receipt]: ...
-async def not_a_context(request: Trip, task: str) -> Receipt: ...
-async def too_many(request: Trip, task: TaskContext, more: int = 0) -> Receipt: ...
-def not_async(request: Trip) -> Receipt: ...
-
-
-@pytest.mark.parametrize(
-    ("function", "message"),
-    [
-        (no_parameter, "first parameter is annotated None; a pydantic model is accepted"),
-        (not_a_model, "first parameter is annotated <class 'dict'>"),
-        (not_annotated, "first parameter is annotated None"),
-        (no_output, "return value is annotated None"),
-        (not_an_output, "return value is annotated list"),
-        (not_a_context, r"takes \(request\) or \(request, task: TaskContext\)"),
-        (too_many, r"takes \(request\) or \(request, task: TaskContext\)"),
-        (not_async, "a skill is an `async def`"),
-    ],
-)
-def test_a_signature_that_is_no_skill_is_refused_by_name(function, message):
-    fresh = Agent("fresh", description="")
-    with pytest.raises(TypeError, match=message) as refused:
-        fresh.skill(function)
-    assert str(refused.value).startswith(f"fresh.{function.__name__}: ")
-    assert fresh.skills == {}
-
-
 @pytest.mark.parametrize("name", ["", "two words", "a-b", "1st", "a/b"])
 def test_an_agent_name_is_an_identifier(name):
     with pytest.raises(ValueError, match=f"agent name: {name!r} is not accepted"):

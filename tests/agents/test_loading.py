@@ -110,7 +110,7 @@ def test_a_module_of_the_working_directory_and_an_installed_one(tmp_path: Path):
         ("from sametask.agents import Agent\nAgent('not a name', description='x')\n", "agent name: 'not a name'"),
         (
             "from sametask.agents import Agent\nagent = Agent('a', description='x')\n@agent.skill\ndef f(x): ...\n",
-            "a.f: a skill is an `async def`",
+            "a.f: parameter 'x' has no annotation",
         ),
     ],
 )

@@ -721,14 +721,30 @@ async def test_an_open_stream_does_not_hold_up_the_shutdown_and_does_not_look_fi
 
 @pytest.mark.parametrize("listener", [0, 1], ids=["http", "grpc"])
 async def test_a_port_in_use_is_named(listener):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+    free, taken = _neighbours()
+    port = free.getsockname()[1] + listener
+    with free if listener == 0 else taken:
+        (taken if listener == 0 else free).close()
         async with open_engine("sqlite:///:memory:", agents(asyncio.Event())) as engine:
             with pytest.raises(Unavailable, match=f"port: 127.0.0.1:{port} cannot be bound"):
                 async with serve(engine, Bind(port=port - listener)):
                     pass
+
+
+def _neighbours() -> tuple[socket.socket, socket.socket]:
+    """Two sockets that hold a port and the next one."""
+    while True:
+        low, high = socket.socket(), socket.socket()
+        low.bind(("127.0.0.1", 0))
+        try:
+            high.bind(("127.0.0.1", low.getsockname()[1] + 1))
+        except OSError:
+            low.close()
+            high.close()
+        else:
+            low.listen()
+            high.listen()
+            return low, high
 
 
 @pytest.mark.parametrize(

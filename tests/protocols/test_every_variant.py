@@ -339,6 +339,18 @@ TRIAL_MISTAKES: dict[str, Mistake] = {
 }
 
 
+@bounded
+async def test_a_plain_function_is_a_skill(served):
+    if "trial" not in served.roster:
+        assert (await _error(served.client.call("trial", "join", {"words": []}))).code == "unknown_agent"
+        return
+    assert await served.client.call("trial", "join", {"words": ["a", "b"]}) == {"result": "a b"}
+    task = await served.client.submit("trial", "join_slowly", {"words": ["a", "b"], "between": "-"})
+    assert (await served.client.wait(task.id)).result == {"result": "a-b"}
+    for wrong in ({"words": "a b"}, {}, {"words": [], "glue": ""}):
+        assert (await _error(served.client.call("trial", "join", wrong))).code == "invalid_input"
+
+
 async def _error(made: Awaitable[object]) -> SametaskError:
     with pytest.raises(SametaskError) as caught:
         await made

@@ -370,6 +370,9 @@ async def test_a_host_without_tasks_has_five_plain_tools(mode):
         over = await client.call_tool("task_cancel", {"task_id": task["id"]})
         assert over.is_error
         assert "already completed" in str(over.content)
+        quick = await client.call_tool("task_submit", {"agent": "cafe", "skill": "price", "input": {"dishes": 1}})
+        assert quick.is_error
+        assert "a long skill is accepted; this one answers at once" in str(quick.content)
 
 
 def test_two_tools_of_one_name_are_refused():

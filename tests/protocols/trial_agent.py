@@ -37,6 +37,18 @@ async def decline(request: Text) -> Text:
 
 
 @agent.skill
+def join(words: list[str], between: str = " ") -> str:
+    """A plain function that is not async."""
+    return between.join(words)
+
+
+@agent.skill(long=True)
+def join_slowly(words: list[str], between: str = " ") -> str:
+    """As a task."""
+    return between.join(words)
+
+
+@agent.skill
 async def collapse(request: Text, task: TaskContext) -> Text:
     """Raises what no one expects, after some work."""
     await task.progress(1, 2, "half way")
