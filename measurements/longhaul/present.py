@@ -7,12 +7,8 @@ from collections.abc import Sequence
 from ..metric import Chart, Mark, Row, Section, Table, Tone
 from ..report.palette import place
 from ..report.wording import counted, listed, number
+from .scenarios import scenarios
 
-SCENARIOS = {
-    "no_fault": "nothing is broken",
-    "connection_cut": "the connection is cut",
-    "server_killed": "the server is killed",
-}
 TRIAL_HARMS = {"lost": "lost", "duplicated": "duplicated", "hung": "hung"}
 TIMES = ("time_to_know_ms", "time_to_recover_ms")
 EVENT_HARMS = {"events_lost": "lost", "events_duplicated": "duplicated", "events_reordered": "reordered"}
@@ -20,9 +16,9 @@ EVENT_HARMS = {"events_lost": "lost", "events_duplicated": "duplicated", "events
 
 def present(rows: Sequence[Row]) -> Sequence[Section]:
     """Outcomes per scenario and variant, then the events, then the times to know and to recover."""
-    scenarios = [name for name in SCENARIOS if any(row["scenario"] == name for row in rows)]
-    scenarios += [name for name in dict.fromkeys(row["scenario"] for row in rows) if name not in SCENARIOS]
-    rows = sorted(rows, key=lambda row: (scenarios.index(row["scenario"]), place(row["variant"])))
+    known = [scenario.name for scenario in scenarios()]
+    order = [*known, *(name for name in dict.fromkeys(row["scenario"] for row in rows) if name not in known)]
+    rows = sorted(rows, key=lambda row: (order.index(row["scenario"]), place(row["variant"])))
     sections = [Section("What became of the task", _text(rows), [_outcomes(rows)], _matrix(rows))]
     if any(row.get("events_expected") for row in rows):
         sections.append(Section("What became of its events", _EVENTS_TEXT, [_events(rows)]))
@@ -52,7 +48,8 @@ _TIMES_TEXT = (
 
 
 def _scenario(name: str) -> str:
-    return SCENARIOS.get(name, name.replace("_", " "))
+    titles = {scenario.name: scenario.title for scenario in scenarios()}
+    return titles.get(name, name.replace("_", " "))  # a run of another day may know other scenarios
 
 
 def _harms(row: Row) -> list[str]:

@@ -24,15 +24,16 @@ def normal_path(path: str) -> str:
     return "".join(segments) + (f"?{names}" if query else "")
 
 
-def fingerprint(exchange: Exchange, wire: str) -> str:
+def fingerprint(exchange: Exchange, protocol: str) -> str:
     """One line for an exchange.
 
-    Shape: `stdio METHOD REVISION`, `grpc /package.Service/Method ...`, or `METHOD /path [request type] -> [status]
-    [response type] ...`, followed by the version headers that were there. `-> ?` means that no response was seen.
+    Shape: `stdio METHOD REVISION` (on a connection: `json-lines ...`), `grpc /package.Service/Method ...`, or `METHOD /path
+    [request type] -> [status] [response type] ...`, followed by the version headers that were there. `-> ?` means that no
+    response was seen.
     """
     request, response = exchange.request, exchange.response
-    if wire == "stdio":
-        return " ".join(filter(None, ["stdio", request.rpc_method, request.version or exchange.version]))
+    if protocol in ("stdio", "json-lines"):
+        return " ".join(filter(None, [protocol, request.rpc_method, request.version or exchange.version]))
     asked = request.headers.get("content-type", "")
     parts: list[str] = []
     if asked.startswith("application/grpc"):

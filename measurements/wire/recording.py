@@ -183,7 +183,9 @@ class Recording:
             up=up,
             down=down,
             fingerprint=tuple(
-                fingerprint(each, self.connections[each.connection].wire) for each in exchanges if not each.continues
+                fingerprint(each, self.connections[each.connection].decoder.protocol)
+                for each in exchanges
+                if not each.continues
             ),
             undecodable=tuple(unread),
         )

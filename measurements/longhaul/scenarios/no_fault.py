@@ -9,4 +9,4 @@ async def _strike(strike: Strike) -> None:
     return
 
 
-SCENARIO = Scenario("no_fault", "nothing breaks", 0, _strike)
+SCENARIO = Scenario("no_fault", "nothing is broken", 0, _strike)

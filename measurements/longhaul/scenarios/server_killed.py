@@ -15,4 +15,4 @@ async def _strike(strike: Strike) -> None:
     await strike.station.start()
 
 
-SCENARIO = Scenario("server_killed", "the server is killed and started again on its store", 2, _strike)
+SCENARIO = Scenario("server_killed", "the server is killed", 2, _strike)

@@ -1,4 +1,4 @@
-"""JSON-RPC on pipes, one message a line (MCP's stdio transport).
+"""JSON-RPC, one message a line: on pipes (MCP's stdio transport), or on a connection.
 
 Every line from the server is an event. An exchange is a client's request and the response with its id.
 """
@@ -22,9 +22,8 @@ class _Side:
 
 
 class JsonLinesDecoder:
-    protocol = "stdio"
-
-    def __init__(self) -> None:
+    def __init__(self, protocol: str) -> None:
+        self.protocol = protocol
         self._sides: dict[Direction, _Side] = {"up": _Side(), "down": _Side()}
         self._open: dict[str, int] = {}  # the exchange of each request id that waits for its response
         self._exchanges = 0

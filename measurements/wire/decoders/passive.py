@@ -17,14 +17,14 @@ _TELLING = len(b"PRI")  # no HTTP/1 method starts so
 class PassiveDecoder:
     """Decodes a connection of which nothing is known but its kind.
 
-    Pipes carry JSON lines. On TCP a client that starts with the HTTP/2 preface, or a server that speaks first, speaks HTTP/2,
-    anything else is HTTP/1. Bytes that cannot be understood set `undecodable` to the reason and are counted as body from
-    there on, together with the rest of the chunk they came in.
+    Pipes carry JSON lines. On TCP a client that starts with the HTTP/2 preface, or a server that speaks first, speaks HTTP/2;
+    one that starts with a brace speaks JSON lines; anything else is HTTP/1. Bytes that cannot be understood set `undecodable`
+    to the reason and are counted as body from there on, together with the rest of the chunk they came in.
     """
 
     def __init__(self, wire: Wire, decoder: Decoder | None = None) -> None:
         self.undecodable: str | None = None
-        self._decoder: Decoder | None = JsonLinesDecoder() if wire == "stdio" and decoder is None else decoder
+        self._decoder: Decoder | None = JsonLinesDecoder("stdio") if wire == "stdio" and decoder is None else decoder
         self._offsets: dict[Direction, int] = {"up": 0, "down": 0}
         self._held = b""
         self._held_t = 0.0
@@ -45,7 +45,7 @@ class PassiveDecoder:
                 if len(data) < _TELLING and PREFACE.startswith(data):
                     self._held = data
                     return into
-                self._decoder = Http2Decoder() if data[:_TELLING] == PREFACE[:_TELLING] else Http1Decoder()
+                self._decoder = _spoken(data)
         elif direction == "up" and self._held:
             data, self._held = self._held + data, b""
         self._decode(self._decoder, direction, data, t, into)
@@ -77,3 +77,9 @@ class PassiveDecoder:
             # Whatever a parser trips over (h11, hpack and hyperframe each have their own errors), the relay must go on and
             # the report must know: that is this class's whole task.
             self.undecodable = f"{type(error).__name__}: {error}"
+
+
+def _spoken(start: bytes) -> Decoder:
+    if start[:_TELLING] == PREFACE[:_TELLING]:
+        return Http2Decoder()
+    return JsonLinesDecoder("json-lines") if start.startswith(b"{") else Http1Decoder()

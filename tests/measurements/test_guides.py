@@ -1,0 +1,53 @@
+"""The guides to faults, scenarios and metrics: their files are put where they say, and a comparison has them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("agents", "protocols", "proto", "measurements", "console")
+FILE = re.compile(r"```python\n# (?P<path>\S+\.py)\n(?P<text>.*?)```", re.DOTALL)
+
+
+async def test_what_the_guides_say_is_all_there_is_to_do(tmp_path):
+    package, runs = tmp_path / "packages" / "sametask", tmp_path / "runs"
+    for folder in FOLDERS:
+        shutil.copytree(ROOT / folder, package / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "__init__.py").write_text("")
+    for guide in ("add-a-fault", "add-a-scenario", "add-a-metric"):
+        (file,) = FILE.finditer((ROOT / "docs" / "guides" / f"{guide}.md").read_text())
+        path = package / file["path"]
+        path.parent.mkdir(exist_ok=True)
+        assert not path.exists()
+        path.write_text(file["text"])
+    command = ["-m", "sametask.console.main", "compare", "--only", "long-haul,discovery", "--variants", "rest,grpc,mcp-stdio"]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *command,
+        "--out",
+        str(runs),
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(package.parent), "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said = (await process.communicate())[0].decode()
+    assert process.returncode == 0, said
+    (lines,) = runs.glob("*/samples.jsonl")
+    samples = [json.loads(line) for line in lines.read_text().splitlines()]
+    torn = [sample for sample in samples if sample.get("cell", {}).get("scenario") == "event_torn"]
+    assert {sample["variant"] for sample in torn} == {"rest", "grpc", "mcp-stdio"}
+    assert [sample for sample in torn if sample.get("status", "ok") != "ok"] == []
+    assert all(sample["values"]["verdict"] == "delivered" for sample in torn), torn
+    found = [sample["values"] for sample in samples if sample["metric"] == "discovery"]
+    assert len(found) == 9
+    assert all(values["down_bytes"] > 1000 and values["requests_count"] >= 1 for values in found)
+    report = (lines.parent / "report.md").read_text()
+    assert "When the connection is cut inside an event" in report
+    assert "What a client receives until it knows every skill." in report
