@@ -24,6 +24,8 @@ class Comparison:
     variants: tuple[str, ...]
     seed: int
     out: str
+    agent: str = ""
+    cases: str = ""
 
 
 def run_comparison(wanted: Comparison) -> int:
@@ -31,7 +33,7 @@ def run_comparison(wanted: Comparison) -> int:
 
     Shape: the exit code.
     """
-    plan = suite.plan(wanted.suite, wanted.only, wanted.variants, wanted.seed)
+    plan = suite.plan(wanted.suite, wanted.only, wanted.variants, wanted.seed, wanted.agent, wanted.cases)
     folder = suite.begin(plan, wanted.out)
     stderr = Console(stderr=True)
     names = ", ".join(variant.name for variant in plan.variants)

@@ -132,11 +132,16 @@ def compare(
     variants: Annotated[str, typer.Option(help="Variants, separated by commas.")] = "",
     seed: Annotated[int, typer.Option(help="Seeds the order of measurements and the points of the faults.")] = 0,
     out: Annotated[str, typer.Option(help="The folder in which the run's folder is made.")] = "runs",
+    agent: Annotated[str, typer.Option(help="An agent of your own: FILE.py[:NAME] or package.module[:NAME].")] = "",
+    input_: Annotated[
+        str,
+        typer.Option("--input", help='Its cases: JSON or @FILE.json, [{"skill": ..., "input": {...}, "answer": {...}}, ...].'),
+    ] = "",
 ) -> None:
     """Measure every variant on this machine and write a report."""
     from .compare import Comparison, run_comparison
 
-    raise typer.Exit(run_comparison(Comparison(suite, _names(only), _names(variants), seed, out)))
+    raise typer.Exit(run_comparison(Comparison(suite, _names(only), _names(variants), seed, out, agent, input_)))
 
 
 @app.command()

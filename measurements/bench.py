@@ -17,6 +17,7 @@ from ..agents.runtime import open_engine
 from ..protocols.client import AgentClient, ClientSettings
 from ..protocols.server_process import ServerOptions, ServerProcess, server_process
 from ..protocols.variants import Variant
+from .cases import BUNDLED, Cases
 from .samples import Sample
 from .wire.recording import Recording
 from .wire.stdio import StdioTap
@@ -172,6 +173,7 @@ class Bench:
     scratch: Path
     progress: Callable[[float, float, str], None] = field(default=lambda done, total, text: None)
     settings: ClientSettings = ClientSettings()
+    cases: Cases = BUNDLED
 
     @property
     def wired(self) -> list[Variant]:

@@ -33,6 +33,12 @@ class Sample(BaseModel):
 
     def broken(self, error: Exception) -> Self:
         """This sample as a `harness_error`: a defect of ours, told by the first error in its groups."""
-        while isinstance(error, ExceptionGroup):
-            error = cast("ExceptionGroup[Exception]", error).exceptions[0]
-        return self.model_copy(update={"status": "harness_error", "reason": f"{type(error).__name__}: {error}"})
+        first = first_of(error)
+        return self.model_copy(update={"status": "harness_error", "reason": f"{type(first).__name__}: {first}"})
+
+
+def first_of(error: Exception) -> Exception:
+    """The first error in its groups."""
+    while isinstance(error, ExceptionGroup):
+        error = cast("ExceptionGroup[Exception]", error).exceptions[0]
+    return error

@@ -11,6 +11,7 @@ from pathlib import Path
 from ..agents.errors import InvalidInput
 from ..protocols.variants import Variant, variants
 from .bench import SUITES, Bench, Effort
+from .cases import BUNDLED, Cases, own_cases
 from .metric import Metric, metrics
 from .run_folder import Options, RunFolder
 
@@ -27,11 +28,20 @@ class Plan:
     variants: tuple[Variant, ...]
     seed: int
     options: Options
+    cases: Cases = BUNDLED
 
 
-def plan(suite: str = "quick", only: Sequence[str] = (), names: Sequence[str] = (), seed: int = 0) -> Plan:
+def plan(
+    suite: str = "quick",
+    only: Sequence[str] = (),
+    names: Sequence[str] = (),
+    seed: int = 0,
+    agent: str = "",
+    cases: str = "",
+) -> Plan:
     """The plan that these options make; by default every metric, and every variant with a server of its own; the stock
-    rows only in a suite that says so.
+    rows only in a suite that says so. `agent` and `cases` name an agent of the user's own and what to ask of it, see
+    `cases.own_cases`.
 
     Raises: InvalidInput for an unknown suite, metric or variant, saying what is accepted.
     """
@@ -48,8 +58,10 @@ def plan(suite: str = "quick", only: Sequence[str] = (), names: Sequence[str] = 
     usual = {name for name, each in every.items() if each.server and (SUITES[suite].stock or not each.stock_of)}
     chosen = [each for name, each in every.items() if name in (names or usual)]
     wanted = {name.replace("_", "-") for name in only}
-    told = {"suite": suite, "only": list(only), "variants": list(names), "seed": seed}
-    default = {"suite": "quick", "only": list[str](), "variants": list[str](), "seed": 0}
+    if cases and not agent:
+        raise InvalidInput.missing("agent", "cases are those of an agent of your own: FILE.py[:NAME] or package.module[:NAME]")
+    told = {"suite": suite, "only": list(only), "variants": list(names), "seed": seed, "agent": agent, "input": cases}
+    default = {"suite": "quick", "only": list[str](), "variants": list[str](), "seed": 0, "agent": "", "input": ""}
     given = {name: value for name, value in told.items() if value != default[name]}
     defaulted = {name: value for name, value in told.items() if name not in given}
     return Plan(
@@ -58,6 +70,7 @@ def plan(suite: str = "quick", only: Sequence[str] = (), names: Sequence[str] = 
         tuple(chosen),
         seed,
         Options(given=given, defaulted=defaulted),
+        own_cases(agent, cases) if agent else BUNDLED,
     )
 
 
@@ -81,7 +94,7 @@ async def run(plan: Plan, folder: RunFolder, progress: Progress) -> None:
             def tell(done: float, total: float, text: str, title: str = metric.title) -> None:
                 progress(title, done, total, text)
 
-            bench = Bench(plan.variants, plan.effort, plan.seed, Path(scratch), tell)
+            bench = Bench(plan.variants, plan.effort, plan.seed, Path(scratch), tell, cases=plan.cases)
             # Closed here and now when a sample cannot be kept: its servers end with this run, not with the collector.
             async with aclosing(metric.measure(bench)) as samples:
                 async for sample in samples:

@@ -28,6 +28,7 @@ SIDE_BY_SIDE = 2
 SPECIMEN_TIMEOUT_S = 60.0
 ENGINE = "sqlite:///:memory:"
 NO_SERVER = "it is called in the same process: there is nothing to integrate"
+NO_SPECIMEN_OF_OWN = "integration code is counted at specimens that call the bundled agents; there are none for yours"
 NO_SPECIMEN = "no specimen has been written for it"
 
 
@@ -38,6 +39,10 @@ async def measure(
 
     `found` are the specimens (those of this folder), `agents` what the servers serve (the bundled team).
     """
+    if bench.cases.references:
+        for variant in bench.variants:
+            yield _sample(variant.name, variant.name, SHARED, status="not_testable", reason=NO_SPECIMEN_OF_OWN)
+        return
     wanted = {variant.name: variant for variant in bench.variants}
     chosen = [each for each in (specimens() if found is None else found) if each.variant in wanted]
     for name in wanted.keys() - {each.variant for each in chosen}:

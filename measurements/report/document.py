@@ -77,6 +77,7 @@ def compose(report: Mapping[str, Any], metrics: Mapping[str, Metric]) -> Documen
     counts: Mapping[str, Any] = report["samples"]
     facts = [
         ("Suite", run["suite"]),
+        *([("Agent", own)] if (own := run["options"]["given"].get("agent")) else []),
         ("Started", moment(run["started"])),
         ("Took", duration(run["started"], run.get("ended"))),
         ("Source", f"{git['commit'][:7]}{' with uncommitted changes' if git['dirty'] else ''}" if git else "not a checkout"),

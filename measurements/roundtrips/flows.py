@@ -12,12 +12,7 @@ from ...agents.errors import SametaskError
 from ...agents.events import TaskState
 from ...protocols.client import AgentClient
 from ..bench import Station
-
-AGENT = "prefix_cache"
-QUICK: tuple[str, dict[str, Any]] = ("plan", {"layers": 32, "kv_heads": 8, "head_dim": 128, "memory_bytes": 16 * 2**30})
-STREAMED: tuple[str, dict[str, Any]] = ("simulate", {"synthetic": {"seed": 1, "request_count": 40}, "slice_requests": 10})
-SHORT: tuple[str, dict[str, Any]] = ("simulate", {"synthetic": {"seed": 1, "request_count": 20}})
-ASKING: tuple[str, dict[str, Any]] = (SHORT[0], {**SHORT[1], "capacity_blocks": 10, "confirm": True})
+from ..cases import Case, Cases
 
 
 class Clock:
@@ -45,28 +40,41 @@ Act = Callable[[Clock], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Flow:
-    """`prepare(station, warm)` yields the act that is timed and counted; what it does before and after the yield is neither.
+    """`prepare(station, warm, cases)` yields the act that is timed and counted; what it does before and after is neither.
     `warm` is a client that has been connected for a while.
     """
 
     name: str
-    prepare: Callable[[Station, AgentClient], AbstractAsyncContextManager[Act]]
+    prepare: Callable[[Station, AgentClient, Cases], AbstractAsyncContextManager[Act]]
 
 
 class FlowFailed(Exception):
     """The flow ran, and did not do what it is for."""
 
 
+class NoCase(Exception):
+    """There is nothing of the agent's that the flow could do."""
+
+
+def _of(case: Case | None, kind: str) -> Case:
+    if case is None:
+        raise NoCase(f"no case of the agent {kind}")
+    return case
+
+
+QUICK, LONG, ASKING = "calls a quick skill", "runs a long skill", "has an `answer` to a question"
+
+
 @asynccontextmanager
-async def _cold(station: Station, warm: AgentClient) -> AsyncGenerator[Act]:
-    opened: list[Any] = []
+async def _cold(station: Station, warm: AgentClient, cases: Cases) -> AsyncGenerator[Act]:
+    quick, opened = _of(cases.quick, QUICK), list[Any]()
 
     async def act(clock: Clock) -> None:
         client = station.open()
         opened.append(client)
         entered = await client.__aenter__()
         await entered.discover()
-        await entered.call(AGENT, *QUICK)
+        await entered.call(cases.agent, *quick)
 
     try:
         yield act
@@ -77,22 +85,24 @@ async def _cold(station: Station, warm: AgentClient) -> AsyncGenerator[Act]:
 
 
 @asynccontextmanager
-async def _warm(station: Station, client: AgentClient) -> AsyncGenerator[Act]:
-    await warm_up(client)
+async def _warm(station: Station, client: AgentClient, cases: Cases) -> AsyncGenerator[Act]:
+    quick = _of(cases.quick, QUICK)
+    await warm_up(client, cases)
 
     async def act(clock: Clock) -> None:
-        await client.call(AGENT, *QUICK)
+        await client.call(cases.agent, *quick)
 
     yield act
 
 
 @asynccontextmanager
-async def _stream(station: Station, client: AgentClient) -> AsyncGenerator[Act]:
-    await warm_up(client)
+async def _stream(station: Station, client: AgentClient, cases: Cases) -> AsyncGenerator[Act]:
+    streamed = _of(cases.streamed, LONG)
+    await warm_up(client, cases)
 
     async def act(clock: Clock) -> None:
         last = None
-        async for event in client.stream(AGENT, *STREAMED):
+        async for event in client.stream(cases.agent, *streamed):
             last = event
         if last is None or last.state is not TaskState.COMPLETED:
             raise FlowFailed(f"the stream ended with {last and last.state}, not completed")
@@ -101,11 +111,12 @@ async def _stream(station: Station, client: AgentClient) -> AsyncGenerator[Act]:
 
 
 @asynccontextmanager
-async def _submit_wait(station: Station, client: AgentClient) -> AsyncGenerator[Act]:
-    await warm_up(client)
+async def _submit_wait(station: Station, client: AgentClient, cases: Cases) -> AsyncGenerator[Act]:
+    short = _of(cases.short, LONG)
+    await warm_up(client, cases)
 
     async def act(clock: Clock) -> None:
-        task = await client.submit(AGENT, *SHORT)
+        task = await client.submit(cases.agent, *short)
         async with clock.paused():
             await station.ended(task.id)
         _expect((await client.wait(task.id)).state, TaskState.COMPLETED)
@@ -114,8 +125,8 @@ async def _submit_wait(station: Station, client: AgentClient) -> AsyncGenerator[
 
 
 @asynccontextmanager
-async def _cancel(station: Station, client: AgentClient) -> AsyncGenerator[Act]:
-    task_id = await _waiting(client)
+async def _cancel(station: Station, client: AgentClient, cases: Cases) -> AsyncGenerator[Act]:
+    task_id = await _waiting(client, cases)
 
     async def act(clock: Clock) -> None:
         await client.cancel(task_id)
@@ -125,14 +136,14 @@ async def _cancel(station: Station, client: AgentClient) -> AsyncGenerator[Act]:
 
 
 @asynccontextmanager
-async def _answer(station: Station, client: AgentClient) -> AsyncGenerator[Act]:
-    task_id = await _waiting(client)
+async def _answer(station: Station, client: AgentClient, cases: Cases) -> AsyncGenerator[Act]:
+    task_id = await _waiting(client, cases)
     question = (await client.get(task_id)).question
     if question is None:
         raise FlowFailed("the task waits, and its question is not told")
 
     async def act(clock: Clock) -> None:
-        await client.answer(task_id, question.request_id, {"choice": "evict"})
+        await client.answer(task_id, question.request_id, cases.answer)
         async with clock.paused():
             await station.ended(task_id)
         _expect((await client.wait(task_id)).state, TaskState.COMPLETED)
@@ -140,13 +151,17 @@ async def _answer(station: Station, client: AgentClient) -> AsyncGenerator[Act]:
     yield act
 
 
-async def warm_up(client: AgentClient) -> None:
+async def warm_up(client: AgentClient, cases: Cases) -> None:
     """One call, so that an idle connection that either side has closed is open again."""
-    await client.call(AGENT, *QUICK)
+    if cases.quick is not None:
+        await client.call(cases.agent, *cases.quick)
+    else:
+        await client.discover()
 
 
-async def _waiting(client: AgentClient) -> str:
-    task = await client.wait((await client.submit(AGENT, *ASKING)).id)
+async def _waiting(client: AgentClient, cases: Cases) -> str:
+    asking = _of(cases.asking, ASKING)
+    task = await client.wait((await client.submit(cases.agent, *asking)).id)
     _expect(task.state, TaskState.INPUT_REQUIRED)
     return task.id
 

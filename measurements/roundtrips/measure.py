@@ -12,12 +12,14 @@ from functools import partial
 import anyio
 from anyio.abc import ObjectSendStream, TaskStatus
 
+from ...agents.errors import InvalidInput
 from ...protocols.client import AgentClient, NotOffered
 from ...protocols.variants import Variant
 from ..bench import Bench, Station
-from ..samples import Sample
+from ..cases import BUNDLED, Cases
+from ..samples import Sample, first_of
 from ..streaming import streamed
-from .flows import FAILURES, FLOWS, Clock, Flow
+from .flows import FAILURES, FLOWS, Clock, Flow, NoCase
 
 METRIC = "round_trips"
 FLOW_TIMEOUT_S = 30.0
@@ -65,7 +67,7 @@ async def _produce(bench: Bench, send: ObjectSendStream[Sample]) -> None:
         async def run(block: Block, repeat: int) -> None:
             nonlocal done
             place, flow, delay = block
-            sample = await run_flow(place.station, place.client, flow, delay, repeat - 1)
+            sample = await run_flow(place.station, place.client, flow, delay, repeat - 1, bench.cases)
             if place.twin:
                 sample = sample.model_copy(update={"cell": {**sample.cell, "null_pair": True}})
             if repeat:
@@ -109,7 +111,7 @@ async def _places(bench: Bench, send: ObjectSendStream[Sample]) -> AsyncGenerato
     limiter, left = anyio.CapacityLimiter(STARTS_AT_ONCE), anyio.Event()
 
     async def hold(variant: Variant, twin: bool, *, task_status: TaskStatus[_Place]) -> None:
-        async with bench.station(variant) as station, station.open() as client:
+        async with bench.station(variant, bench.cases.references) as station, station.open() as client:
             await client.discover()
             task_status.started(_Place(station, client, twin))
             await left.wait()
@@ -121,8 +123,14 @@ async def _places(bench: Bench, send: ObjectSendStream[Sample]) -> AsyncGenerato
                 try:
                     up[index] = await holding.start(hold, variant, twin)
                 except Exception as error:  # a wall on purpose: a server of ours that does not start is no verdict
+                    refused = first_of(error)
                     for sample in _blanks(variant, twin):
-                        await send.send(sample.broken(error))
+                        if bench.cases.references and isinstance(refused, InvalidInput):
+                            # The variant's own answer to an agent of the user's, not a defect of ours.
+                            sample = sample.model_copy(update={"status": "not_testable", "reason": refused.message})
+                        else:
+                            sample = sample.broken(error)
+                        await send.send(sample)
                     return
             bench.progress(0, 1, f"{variant.name} is up")
 
@@ -152,13 +160,15 @@ def _block(places: list[_Place], delays: tuple[float, ...], draw: random.Random)
     return block
 
 
-async def run_flow(station: Station, warm: AgentClient, flow: Flow, delay_ms: float, trial: int) -> Sample:
+async def run_flow(
+    station: Station, warm: AgentClient, flow: Flow, delay_ms: float, trial: int, cases: Cases = BUNDLED
+) -> Sample:
     """One flow, timed by the client and counted by the taps."""
     cell = {"flow": flow.name, "delay_ms": delay_ms}
     ran = Sample(metric=METRIC, variant=station.variant.name, cell=cell, trial=trial, at=time.time())
     try:
         with anyio.fail_after(FLOW_TIMEOUT_S):
-            async with flow.prepare(station, warm) as act:
+            async with flow.prepare(station, warm, cases) as act:
                 await station.recording.quiet()
                 station.set_delay(delay_ms)
                 try:
@@ -169,7 +179,7 @@ async def run_flow(station: Station, warm: AgentClient, flow: Flow, delay_ms: fl
                         await station.recording.quiet(timeout_s=0.2)
                 finally:
                     station.set_delay(0.0)
-    except NotOffered as error:
+    except (NotOffered, NoCase) as error:
         return ran.model_copy(update={"status": "not_testable", "reason": str(error)})
     except (*FAILURES, TimeoutError) as error:
         return ran.model_copy(update={"status": "failed", "reason": f"{type(error).__name__}: {error}"})

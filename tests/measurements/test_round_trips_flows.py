@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from sametask.agents.errors import ConnectionLost
 from sametask.measurements.bench import TEAM, Bench, Effort, Station
+from sametask.measurements.cases import BUNDLED
 from sametask.measurements.roundtrips.derive import derive
-from sametask.measurements.roundtrips.flows import FLOWS, QUICK
+from sametask.measurements.roundtrips.flows import FLOWS
 from sametask.measurements.roundtrips.measure import measure, run_flow
 from sametask.measurements.samples import Sample
 from sametask.protocols.client import AgentClient, ClientSettings
@@ -100,7 +101,7 @@ STOCK_TURNS = {
 @pytest.mark.parametrize("name", STOCK_TURNS)
 async def test_a_stock_row_is_counted_without_the_question_whether_its_task_has_ended(tmp_path: Path, name: str):
     async with at_work(tmp_path, name) as (station, warm):
-        await warm.call("prefix_cache", *QUICK)
+        await warm.call(BUNDLED.agent, *BUNDLED.quick)
         samples = {flow.name: await run_flow(station, warm, flow, 20.0, 0) for flow in FLOWS}
         assert all(tap.delay_ms == 0.0 for tap in station.taps.values())
     turns = {flow: sample.values["turns_count"] for flow, sample in samples.items() if sample.status == "ok"}
