@@ -127,6 +127,7 @@ async def _submit_wait(station: Station, client: AgentClient, cases: Cases) -> A
 @asynccontextmanager
 async def _cancel(station: Station, client: AgentClient, cases: Cases) -> AsyncGenerator[Act]:
     task_id = await _waiting(client, cases)
+    await warm_up(client, cases)  # the wait may have ended with its connection
 
     async def act(clock: Clock) -> None:
         await client.cancel(task_id)

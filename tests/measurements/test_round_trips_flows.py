@@ -123,6 +123,15 @@ async def test_what_cannot_be_measured_here_says_why_in_every_flow(tmp_path: Pat
     }
 
 
+@pytest.mark.parametrize("name", ["rest", "a2a-jsonrpc", "a2a-http"])
+async def test_a_cancel_finds_its_connection_open_every_time(tmp_path: Path, name: str):
+    """The wait before it is a stream, whose connection may end with it: that is not the cancel's to pay for."""
+    async with at_work(tmp_path, name) as (station, warm):
+        samples = [await run_flow(station, warm, BY_NAME["cancel"], 0.0, trial) for trial in range(8)]
+    assert [sample.reason for sample in samples if sample.status != "ok"] == []
+    assert [(s.values["connections_count"], s.values["turns_count"]) for s in samples] == [(0, 1)] * 8
+
+
 @pytest.mark.parametrize("name", EXPECTED)
 async def test_every_flow_costs_what_it_must_with_and_without_a_delay(tmp_path: Path, name: str):
     async with at_work(tmp_path, name) as (station, warm):
