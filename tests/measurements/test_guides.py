@@ -6,20 +6,15 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("agents", "protocols", "proto", "measurements", "console")
 FILE = re.compile(r"```python\n# (?P<path>\S+\.py)\n(?P<text>.*?)```", re.DOTALL)
 
 
-async def test_what_the_guides_say_is_all_there_is_to_do(tmp_path):
-    package, runs = tmp_path / "packages" / "sametask", tmp_path / "runs"
-    for folder in FOLDERS:
-        shutil.copytree(ROOT / folder, package / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (package / "__init__.py").write_text("")
+async def test_what_the_guides_say_is_all_there_is_to_do(copied_package, tmp_path):
+    package, runs = copied_package, tmp_path / "runs"
     for guide in ("add-a-fault", "add-a-scenario", "add-a-metric"):
         (file,) = FILE.finditer((ROOT / "docs" / "guides" / f"{guide}.md").read_text())
         path = package / file["path"]

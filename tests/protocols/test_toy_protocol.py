@@ -13,18 +13,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("agents", "protocols", "proto", "measurements", "console")
 
 Python = Callable[..., Awaitable[tuple[int, str]]]
 
 
 @pytest.fixture
-def python(tmp_path: Path) -> Python:
+def python(copied_package: Path) -> Python:
     """Run Python where `sametask` is a copy of this one that has the toy as well. Shape: the exit code and what it printed."""
-    package = tmp_path / "packages" / "sametask"
-    for folder in FOLDERS:
-        shutil.copytree(ROOT / folder, package / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (package / "__init__.py").write_text("")
+    package = copied_package
     shutil.copytree(ROOT / "docs" / "guides" / "json_lines", package / "protocols" / "json_lines")
 
     async def python(*args: str) -> tuple[int, str]:
