@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, get_type_hints
 
 import anyio.to_thread
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, create_model
 from pydantic.errors import PydanticUserError
 
 from .events import Frozen
@@ -26,12 +26,6 @@ class Signature:
     output: type[BaseModel]
     takes_task: bool
     function: Callable[..., Awaitable[Any]]
-
-
-class _Parameters(Frozen):
-    """Base of the inputs that are made from plain parameters."""
-
-    model_config = ConfigDict(arbitrary_types_allowed=False)
 
 
 def read_signature(function: Callable[..., Any], context: type, where: str) -> Signature:
@@ -84,7 +78,7 @@ def _input(function: Callable[..., Any], names: list[str], hints: dict[str, Any]
         if name.startswith("_") or hasattr(BaseModel, name):
             raise TypeError(f"{where}: parameter {name!r} is not accepted; pydantic's models have that name for themselves")
         fields[name] = (hints[name], ... if parameter.default is parameter.empty else parameter.default)
-    return _model(_camel(function.__name__) + "Input", _Parameters, fields, where)
+    return _model(_camel(function.__name__) + "Input", Frozen, fields, where)
 
 
 def _output(function: Callable[..., Any], hints: dict[str, Any], where: str) -> tuple[type[BaseModel], bool]:
