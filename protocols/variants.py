@@ -71,7 +71,8 @@ class Variant:
     protocol does not have, which section of its specification decides it.
 
     `stock_of` makes it a row to compare against: it names the variant whose wire it speaks, with a server as its library
-    brings it, which keeps its tasks itself and never uses the engine. `needs` are the modules of the `stock` extra without
+    brings it, which keeps its tasks itself and never uses the engine. `extends` names the variant that this one is with an
+    extension of ours on top, never measured as one with it. `needs` are the modules of the `stock` extra without
     which it cannot be served.
     """
 
@@ -87,6 +88,7 @@ class Variant:
     listeners: tuple[str, ...] = ("http",)
     lacks: Mapping[str, str] = field(default_factory=dict[str, str])
     stock_of: str = ""
+    extends: str = ""
     needs: tuple[str, ...] = ()
 
     @property

@@ -69,8 +69,8 @@ async def measure(
 
 
 def _no_code_of_its_own(variant: Variant) -> str:
-    if variant.stock_of:
-        return f"the consumer's code is that of {variant.stock_of}, line by line"
+    if base := variant.stock_of or variant.extends:
+        return f"the consumer's code is that of {base}, line by line"
     return NO_SPECIMEN if variant.server else NO_SERVER
 
 

@@ -45,7 +45,7 @@ def fingerprint(exchange: Exchange, protocol: str) -> str:
         parts += (
             ["?"] if response is None else [_status(response.status), _media_type(response.headers.get("content-type", ""))]
         )
-    for name in ("mcp-protocol-version", "mcp-method", "a2a-version"):
+    for name in ("mcp-protocol-version", "mcp-method", "a2a-version", "a2a-extensions"):
         parts += [f"{name}={request.headers[name]}"] if name in request.headers else []
     parts += [f"jsonrpc={exchange.rpc_method}"] if exchange.rpc_method else []
     return " ".join(filter(None, parts))

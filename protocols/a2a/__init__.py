@@ -1,5 +1,7 @@
 """A2A 1.0 (Agent2Agent): agent cards on HTTP; messages, tasks and their streams on a binding of the protocol."""
 
+from dataclasses import replace
+
 from ..variants import Variant
 
 ORDER = 30
@@ -10,6 +12,9 @@ LACKS = {
     "event_numbers": "A2A 1.0 sections 4.2.1 and 4.2.2: update events carry no id and no number",
 }
 
+_EXTENDED = {"event_replay", "event_numbers"}
+"""What our resume extension brings, see docs/a2a-resume-extension.md."""
+_GRPC = r"grpc /lf\.a2a\.v1\.A2AService/\w+ .*a2a-version=1\.0"
 _CARD = r"GET /\.well-known/agent-card\.json .*"
 
 
@@ -29,20 +34,25 @@ def _variant(name: str, transport: str, title: str, client: str, fingerprint: st
     )
 
 
+_PLAIN_GRPC = _variant("a2a-grpc", "gRPC", "gRPC binding, agent card on HTTP", "connect_grpc", _GRPC)
+
 VARIANTS = (
-    _variant(
-        "a2a-grpc",
-        "gRPC",
-        "gRPC binding, agent card on HTTP",
-        "connect_grpc",
-        r"grpc /lf\.a2a\.v1\.A2AService/\w+ .*a2a-version=1\.0",
+    _PLAIN_GRPC,
+    replace(
+        _PLAIN_GRPC,
+        name="a2a-grpc+resume",
+        title="A2A 1.0 with our resume extension (gRPC binding)",
+        client="a2a.resuming_client:connect_grpc_resuming",
+        fingerprint=f"{_CARD}|{_GRPC} a2a-extensions=urn:sametask:a2a:resume:1",
+        lacks={ability: section for ability, section in LACKS.items() if ability not in _EXTENDED},
+        extends="a2a-grpc",
     ),
     _variant(
         "a2a-jsonrpc",
         "JSON-RPC",
         "JSON-RPC binding",
         "connect_jsonrpc",
-        r"POST /a2a application/json -> .*a2a-version=1\.0.*",
+        r"POST /a2a application/json -> .*a2a-version=1\.0( jsonrpc=\w+)?",
     ),
     _variant(
         "a2a-http",

@@ -16,6 +16,7 @@ from a2a.types import AgentCapabilities, AgentCard, AgentExtension, AgentInterfa
 from ...agents.contract import Agent, Roster
 from ..client import AgentInfo, SkillInfo
 from .json_values import from_struct, to_struct
+from .resume import declaration
 
 SKILLS_EXTENSION = "urn:sametask:a2a:skills:1"
 SKILL_KEY = "sametask/skill"
@@ -89,7 +90,9 @@ def _card(
         description=description,
         version=version,
         supported_interfaces=interfaces,
-        capabilities=AgentCapabilities(streaming=True, push_notifications=False, extensions=[_extension(agents)]),
+        capabilities=AgentCapabilities(
+            streaming=True, push_notifications=False, extensions=[_extension(agents), declaration()]
+        ),
         default_input_modes=["application/json", "text/plain"],
         default_output_modes=["application/json"],
         skills=skills,

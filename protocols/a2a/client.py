@@ -50,7 +50,14 @@ class A2AClient:
 
     def __init__(self, card: AgentCard, unary: Client, streaming: Client, settings: ClientSettings) -> None:
         self.card, self.unary, self.streaming, self.settings = card, unary, streaming, settings
-        self._bounded = ClientCallContext(timeout=settings.request_timeout_s)
+
+    def _context(self, timeout_s: float | None = None, after: int | None = None) -> ClientCallContext:
+        """What goes with a call beside its message. `after`: the last event that was seen, where the call can say so."""
+        return ClientCallContext(timeout=timeout_s)
+
+    @property
+    def _bounded(self) -> ClientCallContext:
+        return self._context(self.settings.request_timeout_s)
 
     async def discover(self) -> tuple[AgentInfo, ...]:
         """What the card says that `connect` has read."""
@@ -73,7 +80,7 @@ class A2AClient:
         self, agent: str, skill: str, request: Mapping[str, Any], *, key: str | None = None
     ) -> AsyncIterator[Event]:
         asked = _ask(agent, skill, request, key)
-        async with aclosing(self._follow(self.streaming.send_message(asked), skill)) as events:
+        async with aclosing(self._follow(self.streaming.send_message(asked, context=self._context(after=0)), skill)) as events:
             async for event in events:
                 yield event
 
@@ -84,7 +91,7 @@ class A2AClient:
         if after < 0:
             raise InvalidInput("after", after, "0 or the number of an event is accepted")
         try:
-            async with aclosing(self._follow(self.streaming.subscribe(SubscribeToTaskRequest(id=_named(task_id))))) as events:
+            async with aclosing(self._subscribed(task_id, after)) as events:
                 async for event in events:
                     yield event
         except Conflict:  # UnsupportedOperationError, which a server of ours explains as TaskFinished
@@ -92,6 +99,10 @@ class A2AClient:
         else:
             return
         yield Event(seq=0, at=task.updated_at, body=Snapshot(task=task))
+
+    def _subscribed(self, task_id: str, after: int) -> AsyncGenerator[Event]:
+        request = SubscribeToTaskRequest(id=_named(task_id))
+        return self._follow(self.streaming.subscribe(request, context=self._context(after=after)))
 
     async def get(self, task_id: str) -> Task:
         request = GetTaskRequest(id=_named(task_id), history_length=0)
@@ -105,7 +116,7 @@ class A2AClient:
         task = await self.get(task_id)
         if task.state.terminal or task.state is TaskState.INPUT_REQUIRED:
             return task
-        async for event in self.events(task_id):
+        async for event in self.events(task_id, task.last_seq):
             task = event.body.task if isinstance(event.body, Snapshot) else reading.apply(task, event)
         return task
 

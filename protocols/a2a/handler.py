@@ -39,7 +39,7 @@ from ...agents import events as ours
 from ...agents.contract import Origin
 from ...agents.engine import TaskEngine
 from ...agents.errors import InvalidInput, SametaskError, TaskFinished, UnknownTask
-from . import requests
+from . import requests, resume
 from .conversations import Conversations
 from .errors import speaking_a2a
 from .json_values import from_struct
@@ -65,34 +65,43 @@ class TaskHandler(RequestHandler):
                 return begun
             if not params.configuration.return_immediately:
                 begun = await self._settled(begun, context)
-            return apply_history_length(self._task(begun), params.configuration)
+            return apply_history_length(self._task(begun, context), params.configuration)
 
     async def on_message_send_stream(
         self, params: SendMessageRequest, context: ServerCallContext
     ) -> AsyncGenerator[Message | Task | Update]:
         """The task first, then what happens to it, up to its end or an open question; or a quick skill's Message."""
         with speaking_a2a():
+            after = resume.cursor(context)
             begun = await self._begin(params, context)
             if isinstance(begun, Message):
                 yield begun
                 return
-            yield apply_history_length(self._task(begun), params.configuration)
-            if not _at_rest(begun):
-                async with aclosing(self._updates(begun)) as updates:
+            yield apply_history_length(self._task(begun, context), params.configuration)
+            after = begun.last_seq if after is None else min(after, begun.last_seq)
+            if not _at_rest(begun) or after < begun.last_seq:
+                async with aclosing(self._updates(begun, after, context)) as updates:
                     async for update in updates:
                         yield update
 
     async def on_subscribe_to_task(
         self, params: SubscribeToTaskRequest, context: ServerCallContext
     ) -> AsyncGenerator[Task | Update]:
-        """The task as it stands, then what happens to it from there on: A2A has no way to ask for what was missed."""
+        """The task as it stands, then what happens to it from there on: A2A has no way to ask for what was missed. Our
+        extension has: with a cursor, all that happened after it is told, also that of a task that has ended.
+        """
         check_required(params)
         with speaking_a2a():
             task = await self._get(params.id, params.tenant)
-            if task.state.terminal:
+            after = resume.cursor(context)
+            if after is not None and after > task.last_seq:
+                accepted = f"accepted: up to {task.last_seq}, the number of the task's newest event"
+                raise InvalidInput(resume.AFTER, after, accepted)
+            after = task.last_seq if after is None else after
+            if task.state.terminal and after == task.last_seq:
                 raise TaskFinished(task.id, task.state)
-            yield self._task(task)
-            async with aclosing(self._updates(task)) as updates:
+            yield self._task(task, context)
+            async with aclosing(self._updates(task, after, context)) as updates:
                 async for update in updates:
                     yield update
 
@@ -100,18 +109,18 @@ class TaskHandler(RequestHandler):
         check_required(params)
         validate_history_length(params)
         with speaking_a2a():
-            return apply_history_length(self._task(await self._get(params.id, params.tenant)), params)
+            return apply_history_length(self._task(await self._get(params.id, params.tenant), context), params)
 
     async def on_list_tasks(self, params: ListTasksRequest, context: ServerCallContext) -> ListTasksResponse:
         check_required(params)
         with speaking_a2a():
-            return await list_tasks(self.engine, params, self.conversations, self._task)
+            return await list_tasks(self.engine, params, self.conversations, lambda task: self._task(task, context))
 
     async def on_cancel_task(self, params: CancelTaskRequest, context: ServerCallContext) -> Task:
         check_required(params)
         with speaking_a2a(finished=TaskNotCancelableError):
             await self._get(params.id, params.tenant)
-            return self._task(await self.engine.cancel(params.id))
+            return self._task(await self.engine.cancel(params.id), context)
 
     async def on_create_task_push_notification_config(
         self, params: TaskPushNotificationConfig, context: ServerCallContext
@@ -186,22 +195,24 @@ class TaskHandler(RequestHandler):
             raise UnknownTask(task_id)
         return task
 
-    def _task(self, task: ours.Task) -> Task:
+    def _task(self, task: ours.Task, context: ServerCallContext) -> Task:
         conversation = self.conversations.of(task.id)
-        return to_task(task, conversation.context_id, conversation.history)
+        told = to_task(task, conversation.context_id, conversation.history)
+        return resume.numbered_task(told, task.last_seq) if resume.active(context) else told
 
-    async def _updates(self, task: ours.Task) -> AsyncGenerator[Update]:
-        """What happens after `task` stood so, up to its end or a question that stays open."""
+    async def _updates(self, task: ours.Task, after: int, context: ServerCallContext) -> AsyncGenerator[Update]:
+        """What happened after event `after`, and what is yet to, up to the task's end or a question that stays open."""
         context_id = self.conversations.of(task.id).context_id
-        async with aclosing(self._events(task)) as events:
+        async with aclosing(self._events(task.id, after)) as events:
             async for event in events:
-                for update in to_updates(task.id, context_id, event):
+                updates = to_updates(task.id, context_id, event)
+                for update in resume.numbered(updates, event.seq) if resume.active(context) else updates:
                     yield update
                 if event.state is ours.TaskState.INPUT_REQUIRED and (await self.engine.get(task.id)).last_seq == event.seq:
                     return
 
-    def _events(self, task: ours.Task) -> AsyncGenerator[ours.Event]:
-        return cast(AsyncGenerator[ours.Event], self.engine.events(task.id, task.last_seq))
+    def _events(self, task_id: str, after: int) -> AsyncGenerator[ours.Event]:
+        return cast(AsyncGenerator[ours.Event], self.engine.events(task_id, after))
 
     async def _settled(self, task: ours.Task, context: ServerCallContext) -> ours.Task:
         """The task once it has ended or asks, or as it stands when the caller's time is nearly over or the server drains; the
@@ -221,7 +232,7 @@ class TaskHandler(RequestHandler):
         return await self.engine.get(task.id)
 
     async def _follow_to_rest(self, task: ours.Task) -> None:
-        async with aclosing(self._events(task)) as events:
+        async with aclosing(self._events(task.id, task.last_seq)) as events:
             async for event in events:
                 if event.state is ours.TaskState.INPUT_REQUIRED and _at_rest(await self.engine.get(task.id)):
                     return

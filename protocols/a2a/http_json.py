@@ -39,6 +39,7 @@ from .errors import to_a2a
 from .http_service import HttpService, frame, json_response, stream_response, to_json
 from .json_errors import as_a2a, http_error
 from .json_messages import parse, read_json
+from .resume import activated
 
 VARIANT = "a2a-http"
 PATH = "/a2a/v1"
@@ -108,14 +109,15 @@ async def _answer(service: HttpService, request: Request, asked: Message, operat
     for name, value in request.path_params.items():
         setattr(asked, name, value)
     version = request.query_params.get(VERSION_HEADER, "")
-    context = call_context(dict(request.headers), VARIANT, cast(Any, asked).tenant, version=version, draining=service.draining)
+    fields, tenant = request.headers.items(), cast(Any, asked).tenant
+    context = call_context(fields, VARIANT, tenant, version=version, draining=service.draining)
     method: Callable[[Message, ServerCallContext], Any] = getattr(service.handler, operation)
     if operation in _STREAMING:
-        return await stream_response(service, method(asked, context), lambda update: update, _failure)
+        return await stream_response(service, method(asked, context), context, lambda update: update, _failure)
     answer = await method(asked, context)
     if isinstance(asked, SendMessageRequest):
         answer = SendMessageResponse(message=answer) if isinstance(answer, A2AMessage) else SendMessageResponse(task=answer)
-    return json_response({} if answer is None else to_json(answer), media_type=MEDIA_TYPE)
+    return json_response({} if answer is None else to_json(answer), media_type=MEDIA_TYPE, headers=activated(context))
 
 
 def _parse_query(request: Request, asked: Message) -> None:

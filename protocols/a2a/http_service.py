@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, cast
 
 import anyio
 import pydantic_core
+from a2a.server.context import ServerCallContext
 from a2a.server.request_handlers.request_handler import RequestHandler
 from a2a.types import ListTasksResponse
 from a2a.utils.errors import A2AError
@@ -21,6 +22,7 @@ from ...agents.errors import Unavailable
 from ..sse import FrameStream
 from .errors import to_a2a
 from .json_errors import as_a2a
+from .resume import activated
 
 Told = Callable[[dict[str, Any]], dict[str, Any]]
 """How a binding wraps one update."""
@@ -37,8 +39,10 @@ class HttpService:
     draining: anyio.Event
 
 
-def json_response(body: dict[str, Any], status: int = 200, media_type: str = "application/json") -> Response:
-    return Response(pydantic_core.to_json(body), status, media_type=media_type)
+def json_response(
+    body: dict[str, Any], status: int = 200, media_type: str = "application/json", headers: Mapping[str, str] | None = None
+) -> Response:
+    return Response(pydantic_core.to_json(body), status, headers, media_type=media_type)
 
 
 def to_json(message: Message) -> dict[str, Any]:
@@ -52,14 +56,17 @@ def to_json(message: Message) -> dict[str, Any]:
     return page
 
 
-async def stream_response(service: HttpService, updates: AsyncGenerator[Any], told: Told, failed: Failed) -> Response:
+async def stream_response(
+    service: HttpService, updates: AsyncGenerator[Any], context: ServerCallContext, told: Told, failed: Failed
+) -> Response:
     """The updates as they come; one frame each.
 
     Raises: what the operation raises before its first update, so that it has a status of its own.
     """
     first = await anext(updates)
     drained = Unavailable("the server is shutting down; the task goes on, subscribe to it again")
-    return FrameStream(_frames(first, updates, told, failed), failed(to_a2a(drained)), service.draining)
+    frames = _frames(first, updates, told, failed)
+    return FrameStream(frames, failed(to_a2a(drained)), service.draining, activated(context))
 
 
 async def _frames(first: Any, updates: AsyncGenerator[Any], told: Told, failed: Failed) -> AsyncGenerator[bytes]:

@@ -33,6 +33,7 @@ from .errors import to_a2a
 from .http_service import HttpService, frame, json_response, stream_response, to_json
 from .json_errors import as_a2a, jsonrpc_error
 from .json_messages import parse, read_json
+from .resume import activated
 
 VARIANT = "a2a-jsonrpc"
 PATH = "/a2a"
@@ -74,16 +75,18 @@ async def _answer(service: HttpService, request: Request) -> Response:
         method, params = _call_of(body)
         known, operation = (_STREAMING if method in _STREAMING else _UNARY)[method]
         asked = parse(params, known())
-        context = call_context(dict(request.headers), VARIANT, cast(Any, asked).tenant, draining=service.draining)
+        context = call_context(request.headers.items(), VARIANT, cast(Any, asked).tenant, draining=service.draining)
         if method in _STREAMING:
             updates = getattr(service.handler, operation)(asked, context)
             return await stream_response(
                 service,
                 updates,
+                context,
                 lambda update: _result(call_id, update),
                 lambda error: frame(_failure(call_id, error)),
             )
-        return json_response(_result(call_id, await _unary(getattr(service.handler, operation), asked, context)))
+        answer = await _unary(getattr(service.handler, operation), asked, context)
+        return json_response(_result(call_id, answer), headers=activated(context))
     except TooLarge as error:
         return json_response(_failure(call_id, to_a2a(error)), 413)
     except Exception as error:

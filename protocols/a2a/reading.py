@@ -11,6 +11,7 @@ from a2a.types import Artifact, Message, Part, StreamResponse, Task, TaskState, 
 from ...agents import events as ours
 from .card import PROGRESS_KEY, SKILL_KEY
 from .json_values import from_struct, from_value
+from .resume import seq_of
 from .translate import RESULT_ID, STATES
 
 _STATES = {theirs: state for state, theirs in STATES.items()} | {
@@ -40,6 +41,7 @@ def read_task(task: Task) -> ours.Task:
         progress=told,
         artifacts=tuple(_artifact(artifact) for artifact in task.artifacts if artifact.artifact_id != RESULT_ID),
         updated_at=_seconds(task.status),
+        last_seq=seq_of(metadata),
     )
 
 
@@ -58,31 +60,33 @@ class UpdateReader:
         elif kind == "status_update":
             status = response.status_update.status
             body = _progress(status) or _state_changed(status, self._result)
-            yield ours.Event(seq=0, at=_seconds(status), body=body)
+            seq = seq_of(from_struct(response.status_update.metadata))
+            yield ours.Event(seq=seq, at=_seconds(status), body=body)
         elif kind == "artifact_update":
             update = response.artifact_update
             if update.artifact.artifact_id == RESULT_ID:
                 self._result = result_of(update.artifact)
                 return
             artifact = _artifact(update.artifact, append=update.append, last=update.last_chunk)
-            yield ours.Event(seq=0, body=ours.ArtifactEmitted(artifact=artifact))
+            yield ours.Event(seq=seq_of(from_struct(update.metadata)), body=ours.ArtifactEmitted(artifact=artifact))
 
 
 def apply(task: ours.Task, event: ours.Event) -> ours.Task:
     """The task after that event, so that following it needs no further question to the server."""
     body = event.body
+    told = {"updated_at": event.at, "last_seq": event.seq or task.last_seq}
     if isinstance(body, ours.Snapshot):
         return body.task
     if isinstance(body, ours.Progress):
-        return task.model_copy(update={"progress": body, "updated_at": event.at})
+        return task.model_copy(update={"progress": body, **told})
     if isinstance(body, ours.StateChanged):
         now = {"state": body.state, "result": body.result, "error": body.error, "question": body.question}
-        return task.model_copy(update={**now, "updated_at": event.at})
+        return task.model_copy(update={**now, **told})
     chunk = body.artifact
     merged = {artifact.name: artifact for artifact in task.artifacts}
     before = merged[chunk.name].parts if chunk.append and chunk.name in merged else ()
     merged[chunk.name] = ours.Artifact(name=chunk.name, parts=before + chunk.parts, last=chunk.last)
-    return task.model_copy(update={"artifacts": tuple(merged.values())})
+    return task.model_copy(update={"artifacts": tuple(merged.values()), "last_seq": told["last_seq"]})
 
 
 def result_of(message: Message | Artifact) -> Any:

@@ -41,6 +41,7 @@ from ...agents.errors import SametaskError
 from ..errors import DOMAIN, codes
 from .calling import call_context
 from .errors import to_metadata
+from .resume import activated
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ class A2AServicer(a2a_pb2_grpc.A2AServiceServicer):
 
 async def _unary(operation: Callable[[Any, ServerCallContext], Awaitable[Answer]], request: Any, context: Context) -> Answer:
     try:
-        return await operation(request, _call_context(request, context))
+        return await operation(request, await _call_context(request, context))
     except Exception as error:
         # The wall: whatever went wrong is told in one line, and a fault of ours without its traceback.
         await _abort(context, error)
@@ -118,7 +119,7 @@ async def _stream(
     operation: Callable[[Any, ServerCallContext], AsyncGenerator[Any]], request: Any, context: Context
 ) -> AsyncGenerator[StreamResponse]:
     try:
-        async with aclosing(operation(request, _call_context(request, context))) as updates:
+        async with aclosing(operation(request, await _call_context(request, context))) as updates:
             async for update in updates:
                 yield _stream_response(update)
     except Exception as error:
@@ -136,9 +137,12 @@ def _stream_response(update: Any) -> StreamResponse:
     return StreamResponse(status_update=update)
 
 
-def _call_context(request: Any, context: Context) -> ServerCallContext:
-    headers = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
-    return call_context(headers, VARIANT, request.tenant, time_remaining=context.time_remaining)
+async def _call_context(request: Any, context: Context) -> ServerCallContext:
+    metadata = [(name, value) for name, value in context.invocation_metadata() or () if isinstance(value, str)]
+    call = call_context(metadata, VARIANT, request.tenant, time_remaining=context.time_remaining)
+    if told := activated(call):
+        await context.send_initial_metadata([(name.lower(), value) for name, value in told.items()])
+    return call
 
 
 async def _abort(context: Context, error: Exception) -> NoReturn:

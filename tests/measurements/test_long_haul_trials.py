@@ -30,9 +30,11 @@ Tell = Callable[[AsyncGenerator[Event]], AsyncGenerator[Event]]
 
 
 @asynccontextmanager
-async def at_work(folder: Path, *, probe: str = "", engine: str = "", tell: Tell | None = None) -> AsyncGenerator[Station]:
+async def at_work(
+    folder: Path, *, variant: str = "rest", probe: str = "", engine: str = "", tell: Tell | None = None
+) -> AsyncGenerator[Station]:
     agents = (f"{PROBES}:{probe}",) if probe else PROBE
-    station = Telling(variants()["rest"], engine or f"sqlite:///{folder}/tasks.db", agents, ClientSettings())
+    station = Telling(variants()[variant], engine or f"sqlite:///{folder}/tasks.db", agents, ClientSettings())
     station.tell = tell
     async with station:
         yield station
@@ -101,6 +103,22 @@ async def endless(events: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
     async for event in events:
         if not event.final:
             yield event
+
+
+REPLAYING = [
+    name for name, each in variants().items() if each.server and not each.stock_of and "event_replay" not in each.lacks
+]
+
+
+@pytest.mark.parametrize("variant", REPLAYING)
+async def test_where_a_protocol_can_replay_no_event_is_lost_or_told_twice(tmp_path: Path, variant: str):
+    async with at_work(tmp_path, variant=variant) as station:
+        for seed, name in enumerate(["connection_cut", "server_killed", "server_killed"]):
+            outcome = await trial(station, tmp_path, name, seed=seed)
+            told = [outcome.values[f"events_{what}_count"] for what in ("lost", "duplicated", "reordered")]
+            assert told == [0, 0, 0], name
+            assert outcome.verdict in ("delivered", "duplicated"), "a step that was not yet recorded is executed again"
+            (tmp_path / f"{name}.ledger").unlink()
 
 
 async def test_what_is_whole_is_delivered_whatever_breaks(tmp_path: Path):

@@ -45,9 +45,18 @@ def code_of(binding: str, error: type[A2AError]) -> Any:
 
 
 class Raw:
-    """`call` makes a unary call; `first` gives the first response of a stream, and leaves it."""
+    """`call` makes a unary call; `first` gives the first response of a stream, and leaves it. Every call is sent with the
+    `parameters`, A2A's service parameters, and `told` holds those that the last one was answered with, by lower-case name.
+    """
 
     binding: str
+
+    def __init__(self) -> None:
+        self.parameters: dict[str, str] = {}
+        self.told: dict[str, str] = {}
+
+    def _headers(self, version: str | None) -> dict[str, str]:
+        return self.parameters if version is None else {"A2A-Version": version, **self.parameters}
 
     async def call(self, method: str, request: Message, version: str | None = "1.0") -> Message:
         raise NotImplementedError
@@ -65,17 +74,21 @@ class RawGrpc(Raw):
     binding = "GRPC"
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
+        super().__init__()
         self.stub: Any = a2a_pb2_grpc.A2AServiceStub(channel)
 
     async def call(self, method: str, request: Message, version: str | None = "1.0") -> Message:
+        call = getattr(self.stub, method)(request, metadata=self._metadata(version))
         try:
-            return await getattr(self.stub, method)(request, metadata=_metadata(version))
+            self.told = {name: str(value) for name, value in await call.initial_metadata()}
+            return await call
         except grpc.aio.AioRpcError as error:
             raise _of_grpc(error) from None
 
     async def stream(self, method: str, request: Message, version: str | None = "1.0") -> AsyncGenerator[Message]:
-        call = getattr(self.stub, method)(request, metadata=_metadata(version))
+        call = getattr(self.stub, method)(request, metadata=self._metadata(version))
         try:
+            self.told = {name: str(value) for name, value in await call.initial_metadata()}
             async for response in call:
                 yield response
         except grpc.aio.AioRpcError as error:
@@ -83,21 +96,27 @@ class RawGrpc(Raw):
         finally:
             call.cancel()
 
+    def _metadata(self, version: str | None) -> list[tuple[str, str]]:
+        return [(name.lower(), value) for name, value in self._headers(version).items()]
+
 
 class RawJsonRpc(Raw):
     binding = "JSONRPC"
 
     def __init__(self, http: httpx.AsyncClient, url: str) -> None:
+        super().__init__()
         self.http, self.url = http, url
 
     async def call(self, method: str, request: Message, version: str | None = "1.0") -> Message:
-        response = await self.http.post(self.url, json=_rpc(method, request), headers=_headers(version))
+        response = await self.http.post(self.url, json=_rpc(method, request), headers=self._headers(version))
+        self.told = dict(response.headers)
         answer = _rpc_result(response.json())
         return ParseDict(answer or {}, _answer_type(method, request)())
 
     async def stream(self, method: str, request: Message, version: str | None = "1.0") -> AsyncGenerator[Message]:
         asked = _rpc(method, request)
-        async with self.http.stream("POST", self.url, json=asked, headers=_headers(version)) as response:
+        async with self.http.stream("POST", self.url, json=asked, headers=self._headers(version)) as response:
+            self.told = dict(response.headers)
             if response.headers["content-type"] == "application/json":
                 _rpc_result(json.loads(await response.aread()))
             async for _, data in _frames(response):
@@ -108,6 +127,7 @@ class RawHttp(Raw):
     binding = "HTTP+JSON"
 
     def __init__(self, http: httpx.AsyncClient, url: str) -> None:
+        super().__init__()
         self.http, self.url = http, url
 
     def _request(self, method: str, request: Any, version: str | None) -> httpx.Request:
@@ -131,16 +151,18 @@ class RawHttp(Raw):
         verb, path = at[method]
         tenant = f"/{request.tenant}" if request.tenant else ""
         given: dict[str, Any] = {"json": body} if verb == "POST" else {"params": body}
-        return self.http.build_request(verb, self.url + tenant + path, headers=_headers(version), **given)
+        return self.http.build_request(verb, self.url + tenant + path, headers=self._headers(version), **given)
 
     async def call(self, method: str, request: Message, version: str | None = "1.0") -> Message:
         response = await self.http.send(self._request(method, request, version))
+        self.told = dict(response.headers)
         if response.status_code != 200:
             raise _of_http(response.json())
         return ParseDict(response.json(), _answer_type(method, request)())
 
     async def stream(self, method: str, request: Message, version: str | None = "1.0") -> AsyncGenerator[Message]:
         response = await self.http.send(self._request(method, request, version), stream=True)
+        self.told = dict(response.headers)
         try:
             if response.status_code != 200:
                 raise _of_http(json.loads(await response.aread()))
@@ -162,14 +184,6 @@ async def raw_of(binding: str, listeners: Any) -> AsyncGenerator[Raw]:
     async with httpx.AsyncClient(timeout=20) as http:
         base = f"http://{listeners['http']}/a2a"
         yield RawJsonRpc(http, base) if binding == "JSONRPC" else RawHttp(http, base + "/v1")
-
-
-def _metadata(version: str | None) -> list[tuple[str, str]]:
-    return [("a2a-version", version)] if version is not None else []
-
-
-def _headers(version: str | None) -> dict[str, str]:
-    return {"A2A-Version": version} if version is not None else {}
 
 
 def _rpc(method: str, request: Message) -> dict[str, Any]:

@@ -47,6 +47,7 @@ from sametask.agents import Agent, Artifact, DataPart, FilePart, Question, Rejec
 from sametask.agents.errors import Unavailable
 from sametask.agents.events import ArtifactEmitted
 from sametask.agents.runtime import open_engine
+from sametask.protocols.a2a.card import SKILLS_EXTENSION
 from sametask.protocols.a2a.handler import TaskHandler
 from sametask.protocols.a2a.server import serve, serve_handler
 from sametask.protocols.variants import Bind, Endpoint
@@ -272,7 +273,7 @@ async def test_the_root_card_lists_every_skill_of_every_agent(open_desk: Desk):
 
 async def test_the_extension_carries_full_schemas(open_desk: Desk):
     card = open_desk.unary._card  # type: ignore[attr-defined]
-    (extension,) = card.capabilities.extensions
+    (extension,) = [each for each in card.capabilities.extensions if each.uri == SKILLS_EXTENSION]
     described = MessageToDict(extension.params)["agents"]
     greet = described[0]["skills"][0]
     assert (greet["id"], greet["long"]) == ("desk.greet", False)
