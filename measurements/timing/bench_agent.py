@@ -1,0 +1,63 @@
+"""What every contender serves: a quick skill of some 200 bytes in and 450 out that computes next to nothing, alone (`one`), or
+with 49 more beside it (`fifty`).
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from ...agents import Agent
+
+
+class Search(BaseModel):
+    query: str = Field(max_length=200, description="what to look for")
+    limit: int = Field(ge=1, le=100, description="how many hits, at most")
+    threshold: float = Field(ge=0, le=1, description="the least score of a hit")
+    tags: list[str] = Field(description="each must be on a hit")
+
+
+class Hit(BaseModel):
+    id: int = Field(description="of the document")
+    title: str = Field(description="of the document")
+    score: float = Field(description="0 to 1")
+
+
+class Hits(BaseModel):
+    query: str = Field(description="what was looked for")
+    total: int = Field(description="how many hits there are")
+    hits: list[Hit] = Field(description="the best first")
+
+
+REQUEST = {
+    "query": "which protocol should my agents speak, and what will it cost me",
+    "limit": 6,
+    "threshold": 0.25,
+    "tags": ["protocols", "agents", "measured"],
+}
+
+
+async def search(request: Search) -> Hits:
+    """Finds documents."""
+    hits = [Hit(id=1000 + n, title=f"document number {n}", score=1 - n / 16) for n in range(request.limit)]
+    return Hits(query=request.query, total=len(hits), hits=hits)
+
+
+def _agent(count: int) -> Agent:
+    agent = Agent("library", description="Finds documents.")
+    agent.skill(search)
+    for n in range(1, count):
+
+        async def another(request: Search) -> Hits:
+            return await search(request)
+
+        another.__name__, another.__doc__ = f"search_{n}", f"Finds documents of shelf {n}."
+        agent.skill(another)
+    return agent
+
+
+one, fifty = _agent(1), _agent(50)
+ANSWER = {
+    "query": REQUEST["query"],
+    "total": 6,
+    "hits": [{"id": 1000 + n, "title": f"document number {n}", "score": 1 - n / 16} for n in range(6)],
+}
