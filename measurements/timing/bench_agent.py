@@ -16,16 +16,12 @@ class Search(BaseModel):
     tags: list[str] = Field(description="each must be on a hit")
 
 
-class Hit(BaseModel):
-    id: int = Field(description="of the document")
-    title: str = Field(description="of the document")
-    score: float = Field(description="0 to 1")
-
-
 class Hits(BaseModel):
     query: str = Field(description="what was looked for")
     total: int = Field(description="how many hits there are")
-    hits: list[Hit] = Field(description="the best first")
+    titles: list[str] = Field(description="of the documents, the best first")
+    scores: list[float] = Field(description="of each, 0 to 1")
+    took_ms: float = Field(description="how long it took")
 
 
 REQUEST = {
@@ -36,10 +32,13 @@ REQUEST = {
 }
 
 
+TITLES = [f"document number {n} of the shelf that was searched" for n in range(100)]
+SCORES = [1 - n / 16 for n in range(6)]
+
+
 async def search(request: Search) -> Hits:
     """Finds documents."""
-    hits = [Hit(id=1000 + n, title=f"document number {n}", score=1 - n / 16) for n in range(request.limit)]
-    return Hits(query=request.query, total=len(hits), hits=hits)
+    return Hits(query=request.query, total=request.limit, titles=TITLES[: request.limit], scores=SCORES, took_ms=0.5)
 
 
 def _agent(count: int) -> Agent:
@@ -56,8 +55,4 @@ def _agent(count: int) -> Agent:
 
 
 one, fifty = _agent(1), _agent(50)
-ANSWER = {
-    "query": REQUEST["query"],
-    "total": 6,
-    "hits": [{"id": 1000 + n, "title": f"document number {n}", "score": 1 - n / 16} for n in range(6)],
-}
+ANSWER = {"query": REQUEST["query"], "total": 6, "titles": TITLES[:6], "scores": SCORES, "took_ms": 0.5}

@@ -13,8 +13,9 @@ from typing import Any
 from a2a.types import SendMessageRequest, SendMessageResponse, a2a_pb2
 
 from ...agents.contract import Roster
+from ...agents.errors import SametaskError
 from .card import PROTOCOL_VERSION
-from .errors import speaking_a2a
+from .errors import to_a2a
 from .json_values import fill, from_value
 from .value_wire import NotPlain, value_bytes
 
@@ -50,8 +51,10 @@ class QuickCalls:
         skill = self._skills.get(fields["skill"].string_value) if "skill" in fields and "input" in fields else None
         if skill is None:
             return None
-        with speaking_a2a():
+        try:
             result = await skill(skill.parse(from_value(fields["input"])))
+        except SametaskError as error:
+            raise to_a2a(error) from error
         drawn = os.urandom(32).hex()
         response = SendMessageResponse()
         answer = response.message

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from struct import Struct
+from struct import error as StructError
 from typing import Any
 
 from .json_values import MAX_NESTING
@@ -43,13 +44,13 @@ def value_bytes(data: Any, nesting: int = 0) -> bytes:
     if kind is float or kind is int:
         try:
             return _NUMBER + _double(data)
-        except OverflowError:
+        except StructError:  # an integer that no double comes near
             raise NotPlain from None
     if kind is dict:
         fields = _struct(data, nesting + 3)
         return _STRUCT + _size(len(fields)) + fields
     if kind is list:
-        if nesting >= MAX_NESTING:
+        if data and nesting + 2 > MAX_NESTING:
             raise NotPlain
         parts: list[bytes] = []
         for item in data:
@@ -65,7 +66,7 @@ def value_bytes(data: Any, nesting: int = 0) -> bytes:
 
 
 def _struct(data: dict[Any, Any], nesting: int) -> bytes:
-    if nesting > MAX_NESTING:
+    if data and nesting > MAX_NESTING:
         raise NotPlain
     parts: list[bytes] = []
     for name, item in data.items():
