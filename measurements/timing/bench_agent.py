@@ -1,12 +1,12 @@
 """What every contender serves: a quick skill of some 200 bytes in and 450 out that computes next to nothing, alone (`one`), or
-with 49 more beside it (`fifty`).
+with 49 more beside it (`fifty`); `storing` has it as a task, too.
 """
 
 from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from ...agents import Agent
+from ...agents import Agent, TaskContext
 
 
 class Search(BaseModel):
@@ -41,9 +41,16 @@ async def search(request: Search) -> Hits:
     return Hits(query=request.query, total=request.limit, titles=TITLES[: request.limit], scores=SCORES, took_ms=0.5)
 
 
-def _agent(count: int) -> Agent:
+async def archive(request: Search, task: TaskContext) -> Hits:
+    """Finds documents, as a task."""
+    return await search(request)
+
+
+def _agent(count: int, *, stores: bool = False) -> Agent:
     agent = Agent("library", description="Finds documents.")
     agent.skill(search)
+    if stores:
+        agent.skill(archive)
     for n in range(1, count):
 
         async def another(request: Search) -> Hits:
@@ -54,5 +61,5 @@ def _agent(count: int) -> Agent:
     return agent
 
 
-one, fifty = _agent(1), _agent(50)
+one, fifty, storing = _agent(1), _agent(50), _agent(1, stores=True)
 ANSWER = {"query": REQUEST["query"], "total": 6, "titles": TITLES[:6], "scores": SCORES, "took_ms": 0.5}

@@ -100,7 +100,7 @@ class HttpLane(asyncio.Protocol):
         status = self._parser.get_status_code()
         if self._answer is None or self._answer.done():
             return
-        if status == 200:
+        if 200 <= status < 300:
             self._answer.set_result(bytes(self._body))
         else:
             self._fail(WrongAnswer(f"status {status}: {bytes(self._body[:200])!r}"))
@@ -136,6 +136,19 @@ async def lanes(address: str, call: Call, count: int) -> AsyncGenerator[list[Any
             lane.close()
 
 
+async def repeat(open_lanes: list[Any], count: int) -> None:
+    """`count` calls in all, whatever their answers say. Raises: what a lane raises."""
+    left = iter(range(count))
+
+    async def work(lane: Lane) -> None:
+        for _ in left:
+            await lane.ask()
+
+    async with asyncio.TaskGroup() as group:
+        for lane in open_lanes:
+            group.create_task(work(lane))
+
+
 async def drive(open_lanes: list[Any], call: Call, right: Any, seconds: float, pid: int) -> Load:
     """Each lane asks again as soon as it has its answer, for `seconds`. The first answer of a lane is read whole and compared
     with `right`; every other has to be as marked and about as long, so that the generator stays thin.
@@ -153,9 +166,9 @@ async def drive(open_lanes: list[Any], call: Call, right: Any, seconds: float, p
             try:
                 body = await lane.ask()
                 if not length:
-                    length = len(body)
                     if (said := call.read(body)) != right:
                         raise WrongAnswer(f"{said!r}")
+                    length = len(body)
                 elif MARK not in body or abs(len(body) - length) > 16:
                     raise WrongAnswer(f"{body[:200]!r}")
             except (WrongAnswer, OSError, KeyError, ValueError, grpc.aio.AioRpcError) as error:

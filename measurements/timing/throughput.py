@@ -129,7 +129,8 @@ async def measure(names: Sequence[str], rounds: int, seconds: float, seed: int) 
 
 async def _block(contender: Contender, number: int, seconds: float) -> AsyncGenerator[Sample]:
     call = contender.call()
-    async with _served(contender) as (address, pid), lanes(address, call, max(LEVELS)) as opened:
+    running = served(contender.variant, contender.agents, grpc=call.grpc)
+    async with running as (address, pid), lanes(address, call, max(LEVELS)) as opened:
         await drive(opened, call, ANSWER, WARM_UP_S, pid)
         for level in LEVELS:
             yield sample_of(contender, level, number, await drive(opened[:level], call, ANSWER, seconds, pid))
@@ -161,18 +162,17 @@ def sample_of(contender: Contender, level: int, number: int, load: Load) -> Samp
 
 
 @asynccontextmanager
-async def _served(contender: Contender) -> AsyncGenerator[tuple[str, int]]:
-    """A fresh server on a core of its own: the address that its calls go to, and its process."""
+async def served(variant: str, agents: str, *, grpc: bool) -> AsyncGenerator[tuple[str, int]]:
+    """A fresh server on a core of its own, the caller on another: the address that its calls go to, and its process."""
     server_core, generator_core = cores()
-    call = contender.call()
     with tempfile.TemporaryDirectory(prefix="sametask-bench-") as folder:
         engine = f"sqlite:///{folder}/tasks.db"
-        options = ServerOptions((variants()[contender.variant],), engine, (contender.agents,))
+        options = ServerOptions((variants()[variant],), engine, (agents,))
         with on_core(server_core):
             async with server_process(options) as server:
-                endpoint = server.endpoints[contender.variant]
+                endpoint = server.endpoints[variant]
                 with on_core(generator_core):
-                    yield endpoint.listeners["grpc" if call.grpc else "http"], server.pid
+                    yield endpoint.listeners["grpc" if grpc else "http"], server.pid
 
 
 @contextmanager
@@ -201,7 +201,7 @@ def table(samples: Sequence[Sample], seed: int) -> str:
         f" {'generator':>9} {'blocks':>6}"
     ]
     for name in dict.fromkeys(sample.cell["contender"] for sample in samples):
-        for level in LEVELS:
+        for level in sorted({sample.cell["level"] for sample in samples if sample.cell["contender"] == name}):
             mine = [each for each in samples if (each.cell["contender"], each.cell["level"]) == (name, level)]
             good = [each.values for each in mine if each.status == "ok"]
             if not good:

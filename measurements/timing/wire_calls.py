@@ -12,7 +12,7 @@ from typing import Any
 
 from .bench_agent import REQUEST
 
-AGENT, SKILL = "library", "search"
+AGENT, SKILL, LONG_SKILL = "library", "search", "archive"
 MARK = b"document number 5"
 """In every right answer, whichever way it is written down."""
 _REVISION = "2026-07-28"
@@ -35,16 +35,18 @@ class Call:
         return f"POST {self.path} HTTP/1.1\r\n{head}\r\n".encode() + self.body
 
 
-def rest() -> Call:
-    return Call(f"/agents/{AGENT}/skills/{SKILL}", _json(REQUEST), json.loads, {"Accept": "application/json"})
+def rest(skill: str = SKILL) -> Call:
+    return Call(f"/agents/{AGENT}/skills/{skill}", _json(REQUEST), json.loads, {"Accept": "application/json"})
 
 
-def mcp() -> Call:
-    name = f"{AGENT}_{SKILL}"
-    meta = {
+def mcp(skill: str = SKILL) -> Call:
+    """A long skill is asked for as a client that knows tasks does."""
+    name = f"{AGENT}_{skill}"
+    tasks: dict[str, Any] = {} if skill == SKILL else {"extensions": {"io.modelcontextprotocol/tasks": {}}}
+    meta: dict[str, Any] = {
         "io.modelcontextprotocol/protocolVersion": _REVISION,
         "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "1"},
-        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientCapabilities": tasks,
     }
     params = {"name": name, "arguments": REQUEST, "_meta": meta}
     headers = {
@@ -57,24 +59,25 @@ def mcp() -> Call:
     return Call("/mcp", body, _read_mcp, headers)
 
 
-def a2a_jsonrpc() -> Call:
+def a2a_jsonrpc(skill: str = SKILL) -> Call:
     from google.protobuf.json_format import MessageToDict
 
-    body = _json({"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": MessageToDict(_a2a_request())})
+    body = _json({"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": MessageToDict(_a2a_request(skill))})
     return Call("/a2a", body, _read_a2a_json, {"A2A-Version": "1.0"})
 
 
-def a2a_grpc() -> Call:
-    body = _a2a_request().SerializeToString()
+def a2a_grpc(skill: str = SKILL) -> Call:
+    body = _a2a_request(skill).SerializeToString()
     return Call("/lf.a2a.v1.A2AService/SendMessage", body, _read_a2a_grpc, {"a2a-version": "1.0"}, grpc=True)
 
 
-def _a2a_request() -> Any:
+def _a2a_request(skill: str) -> Any:
     from a2a.helpers import new_data_message
-    from a2a.types import Role, SendMessageRequest
+    from a2a.types import Role, SendMessageConfiguration, SendMessageRequest
 
-    message = new_data_message({"skill": f"{AGENT}.{SKILL}", "input": REQUEST}, role=Role.ROLE_USER)
-    return SendMessageRequest(message=message)
+    message = new_data_message({"skill": f"{AGENT}.{skill}", "input": REQUEST}, role=Role.ROLE_USER)
+    at_once = None if skill == SKILL else SendMessageConfiguration(return_immediately=True)
+    return SendMessageRequest(message=message, configuration=at_once)
 
 
 def _json(value: Any) -> bytes:
