@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := compare
-.PHONY: compare test lint types proto openapi lock clean
+.PHONY: compare test bench lint types proto openapi lock clean
 
 # The locks are whole, so pip resolves nothing (older pips cannot, with hashes, where a package asks for another's extra);
 # `pip check` says so where a lock is not.
@@ -26,6 +26,11 @@ compare: $(VENV)/.runtime
 
 test: $(VENV)/.dev
 	@$(BIN)/pytest $(ARGS)
+
+# Not a test: it takes minutes, and wants a machine that does nothing else.
+bench: $(VENV)/.runtime
+	@$(BIN)/python -m sametask.measurements.timing.throughput $(ARGS)
+	@$(BIN)/python -m sametask.measurements.timing.tail
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -81,7 +81,7 @@ def serve(
     from .serve import Service, run_server
 
     service = Service(tuple(files or ()), protocol, host, port, engine, tuple(advertise or ()), as_json, until_stdin_closes)
-    _run(run_server, service)
+    _run(run_server, service, uvloop=True)
 
 
 @app.command()
@@ -201,11 +201,21 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _run(function: Any, *args: Any) -> None:
-    """Enter the event loop, once."""
+def _run(function: Any, *args: Any, uvloop: bool = False) -> None:
+    """Enter the event loop, once: for a server uvloop's, where there is one (it halves what a call costs)."""
     import asyncio
 
-    raise typer.Exit(asyncio.run(function(*args)) or 0)
+    factory = _uvloop() if uvloop else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        raise typer.Exit(runner.run(function(*args)) or 0)
+
+
+def _uvloop() -> Any:
+    try:
+        import uvloop
+    except ImportError:  # it is not made for Windows
+        return None
+    return uvloop.new_event_loop
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -66,6 +67,9 @@ async def _serve(service: Service, chosen: list[Variant], bind: Bind, roster: Ro
             # Not earlier: a task that goes on from last time runs, and prints, from here.
             claimed.close()  # the protocol speaks on this process's own stdout
         endpoints = await stack.enter_async_context(serve_all(engine, chosen, bind))
+        # What was made until here stays until the end: the collector need not walk it again and again while calls come.
+        gc.collect()
+        gc.freeze()
         orphaned = await stack.enter_async_context(_stdin_closed(service.until_stdin_closes))
         if chosen[0].listeners:
             _announce(service, endpoints, roster, out)

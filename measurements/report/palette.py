@@ -21,6 +21,7 @@ COLOURS: Mapping[str, tuple[str, str]] = {
     "mcp-1": ("#d05a00", "#ff9a4d"),
     "mcp-2": ("#e8923a", "#ffc791"),
     "mcp-3": ("#8f3d00", "#d9742b"),
+    "mcp-4": ("#b8743a", "#efb684"),
     "a2a-1": ("#067a57", "#3cc496"),
     "a2a-2": ("#3fa384", "#8fe0c3"),
     "a2a-3": ("#054d38", "#23946c"),
@@ -32,6 +33,7 @@ COLOURS: Mapping[str, tuple[str, str]] = {
     "stock-2": ("#cf7fa6", "#f7c3dc"),
     "stock-3": ("#6e1d46", "#c65f93"),
     "stock-4": ("#dfa9c3", "#fae0ec"),
+    "stock-5": ("#8f5273", "#cf8db1"),
     "inproc-1": ("#7a828c", "#9ba4af"),
     "other-1": ("#8c6d1f", "#d1b354"),
     "other-2": ("#b59a4a", "#e6d28e"),
@@ -59,6 +61,7 @@ KNOWN = {
     "stock-fastmcp": "stock-2",
     "stock-a2a-grpc": "stock-3",
     "stock-a2a-grpc-db": "stock-4",
+    "stock-a2a-jsonrpc": "stock-5",
 }
 """The shades of the bundled variants, the same in every report, and their order. Another takes a free shade of its family."""
 

@@ -66,7 +66,17 @@ def from_value(value: struct_pb2.Value) -> Any:
 
 
 def from_struct(struct: struct_pb2.Struct) -> dict[str, Any]:
-    return {name: from_value(value) for name, value in struct.fields.items()}
+    found: dict[str, Any] = {}
+    for name, value in struct.fields.items():
+        # Most fields are texts or small whole numbers, and a call less for each is a third of the time.
+        kind = value.WhichOneof("kind")
+        if kind == "string_value":
+            found[name] = value.string_value
+        elif kind == "number_value":
+            found[name] = _number(value.number_value)
+        else:
+            found[name] = from_value(value)
+    return found
 
 
 def _fill(value: struct_pb2.Value, data: Any, field: str, exact: bool, nesting: int) -> None:

@@ -27,6 +27,7 @@ from . import http_json, jsonrpc
 from .card import PROTOCOL_VERSION, agent_card, root_card
 from .handler import TaskHandler
 from .http_service import HttpService
+from .quick import QuickCalls
 from .servicer import A2AServicer
 
 _CACHE_CONTROL = "public, max-age=60"
@@ -38,16 +39,18 @@ async def serve(engine: TaskEngine, bind: Bind) -> AsyncGenerator[Endpoint]:
 
     Raises: Unavailable when a port cannot be bound.
     """
-    async with serve_handler(TaskHandler(engine), engine.roster, bind) as endpoint:
+    async with serve_handler(TaskHandler(engine), engine.roster, bind, QuickCalls(engine.roster)) as endpoint:
         yield endpoint
 
 
 @asynccontextmanager
-async def serve_handler(handler: RequestHandler, roster: Roster, bind: Bind) -> AsyncGenerator[Endpoint]:
-    """As `serve`, with any handler."""
+async def serve_handler(
+    handler: RequestHandler, roster: Roster, bind: Bind, quick: QuickCalls | None = None
+) -> AsyncGenerator[Endpoint]:
+    """As `serve`, with any handler; `quick` answers what it can before the handler is asked."""
 
     def register(server: grpc.aio.Server) -> Sequence[str]:
-        cast(Any, a2a_pb2_grpc).add_A2AServiceServicer_to_server(A2AServicer(handler), server)
+        cast(Any, a2a_pb2_grpc).add_A2AServiceServicer_to_server(A2AServicer(handler, quick), server)
         return (a2a_pb2.DESCRIPTOR.services_by_name["A2AService"].full_name,)
 
     service = HttpService(handler, bind.max_message_bytes, anyio.Event())

@@ -41,6 +41,7 @@ from ...agents.errors import SametaskError
 from ..errors import DOMAIN, codes
 from .calling import call_context
 from .errors import to_metadata
+from .quick import QuickCalls
 from .resume import activated
 
 logger = logging.getLogger(__name__)
@@ -56,10 +57,18 @@ DETAILS_KEY = "grpc-status-details-bin"
 class A2AServicer(a2a_pb2_grpc.A2AServiceServicer):
     """Hands each call to the handler, with the caller's version checked and its deadline at hand."""
 
-    def __init__(self, handler: RequestHandler) -> None:
-        self.handler = handler
+    def __init__(self, handler: RequestHandler, quick: QuickCalls | None = None) -> None:
+        self.handler, self.quick = handler, quick
 
     async def SendMessage(self, request: SendMessageRequest, context: Context) -> SendMessageResponse:
+        if self.quick is not None:
+            try:
+                answer = await self.quick.answer(request, cast(Any, context.invocation_metadata() or ()))
+            except Exception as error:
+                # The wall, as below.
+                await _abort(context, error)
+            if answer is not None:
+                return answer
         sent = await _unary(self.handler.on_message_send, request, context)
         return SendMessageResponse(message=sent) if isinstance(sent, Message) else SendMessageResponse(task=sent)
 

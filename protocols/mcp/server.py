@@ -18,7 +18,9 @@ from mcp.server.extension import compose_tool_call_handler
 from mcp.server.lowlevel import Server
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
 from mcp.server.transport_security import TransportSecuritySettings
+from opentelemetry import trace
 from pydantic import BaseModel
+from starlette.types import ASGIApp
 
 from ...agents.engine import TaskEngine
 from ...agents.errors import SametaskError, SkillFailed
@@ -31,6 +33,7 @@ from .failures import protocol_error, tool_error
 from .header_space import TrimsHeaders
 from .oversize import TellsTooLarge
 from .plain_tools import task_tools
+from .quick import QuickCalls
 from .resources import Resources, catalogue
 from .tasks import TaskListening, TasksExtension, gated
 from .tools import ToolTable, tool_table
@@ -44,9 +47,10 @@ LongTools = Literal["tasks", "plain", "both"]
 
 @dataclass(frozen=True)
 class McpServer:
-    """The SDK's server, and its open subscription streams to close when it drains."""
+    """The SDK's server, its tools, and its open subscription streams to close when it drains."""
 
     server: Server[Any]
+    table: ToolTable
     listening: TaskListening
 
 
@@ -92,7 +96,7 @@ def build_server(
     for binding in tasks.methods():
         server.add_request_handler(binding.method, binding.params_type, gated(binding))
     server.extensions[tasks.identifier] = tasks.settings()
-    return McpServer(server, listening)
+    return McpServer(server, table, listening)
 
 
 class _Calls:
@@ -161,11 +165,24 @@ async def serve_server_http(built: McpServer, bind: Bind) -> AsyncGenerator[Endp
     )
     sock = bind_socket(bind)
     listeners = {"http": host_port(sock)}
-    async with listen_http(TrimsHeaders(TellsTooLarge(app, bind.max_message_bytes)), sock):
+    everything = TrimsHeaders(TellsTooLarge(app, bind.max_message_bytes))
+    async with listen_http(_quick_first(everything, built, bind, listeners["http"]), sock):
         try:
             yield Endpoint(f"http://{bind.advertise.get('http', listeners['http'])}{PATH}", listeners)
         finally:
             built.listening.close()
+
+
+def _quick_first(app: ASGIApp, built: McpServer, bind: Bind, bound: str) -> ASGIApp:
+    """`app` with the short way in front of it, but where calls are traced: the SDK does that, and the short way does not."""
+    if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider | trace.NoOpTracerProvider):
+        return app
+    port = bound.rpartition(":")[2]
+    hosts = {bound, f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}", *bind.advertise.values()}
+    skills = {name: skill for name, skill in built.table.skills.items() if not skill.long and name not in built.table.wrapped}
+    return QuickCalls(
+        app, PATH, skills, built.server.server_info_stamp, hosts if _security(bind) else None, bind.max_message_bytes
+    )
 
 
 def _security(bind: Bind) -> TransportSecuritySettings | None:

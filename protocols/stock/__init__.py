@@ -13,7 +13,8 @@ from ..variants import Variant
 
 ORDER = 90
 
-_REST, _MCP, _A2A = REST[0], next(each for each in MCP if each.name == "mcp-http"), A2A[0]
+_VARIANTS = {each.name: each for each in (*REST, *MCP, *A2A)}
+_REST, _MCP, _A2A, _A2A_JSONRPC = (_VARIANTS[name] for name in ("rest", "mcp-http", "a2a-grpc", "a2a-jsonrpc"))
 
 _RESTART = "tasks are asyncio tasks of the server's process, and nothing runs them again when it has died"
 _REST_LACKS = {
@@ -64,6 +65,14 @@ VARIANTS: tuple[Variant, ...] = (
         server="stock.a2a_server:serve",
         lacks=_A2A_LACKS,
         stock_of="a2a-grpc",
+    ),
+    replace(
+        _A2A_JSONRPC,
+        name="stock-a2a-jsonrpc",
+        title="stock: a2a-sdk's JSON-RPC routes and DefaultRequestHandler, in memory",
+        server="stock.a2a_server:serve",
+        lacks=_A2A_LACKS,
+        stock_of="a2a-jsonrpc",
     ),
     replace(
         _A2A,

@@ -1,4 +1,4 @@
-"""A2A over gRPC as a2a-sdk has it: its DefaultRequestHandler, on its task store in memory or in a database.
+"""A2A as a2a-sdk has it: its DefaultRequestHandler, on its task store in memory or in a database.
 
 The card and the forms of messages are those of `protocols/a2a`: the two servers differ in their handler and store alone.
 """
@@ -15,7 +15,7 @@ import grpc.aio
 from a2a.server.agent_execution import AgentExecutor, RequestContext
 from a2a.server.events import EventQueue
 from a2a.server.request_handlers import DefaultRequestHandler, GrpcHandler
-from a2a.server.routes import create_agent_card_routes
+from a2a.server.routes import create_agent_card_routes, create_jsonrpc_routes
 from a2a.server.tasks import InMemoryTaskStore, TaskStore, TaskUpdater
 from a2a.types import AgentInterface, a2a_pb2, a2a_pb2_grpc
 from a2a.utils.constants import TransportProtocol
@@ -27,10 +27,11 @@ from ...agents.errors import InvalidInput, UnknownTask
 from ...agents.events import TaskState
 from ..a2a.card import PROTOCOL_VERSION, root_card
 from ..a2a.errors import speaking_a2a
+from ..a2a.jsonrpc import PATH
 from ..a2a.requests import answer, skill_and_input
 from ..a2a.translate import result_message, to_task, to_updates
 from ..grpc_listening import listen_grpc
-from ..listening import bind_socket, listen_http
+from ..listening import bind_socket, host_port, listen_http
 from ..variants import Bind, Endpoint
 from .running import Running
 
@@ -117,8 +118,10 @@ async def serve_database(engine: TaskEngine, bind: Bind) -> AsyncGenerator[Endpo
 @asynccontextmanager
 async def _serve(roster: Roster, variant: str, store: TaskStore, bind: Bind) -> AsyncGenerator[Endpoint]:
     logging.getLogger("a2a.server").setLevel(logging.CRITICAL)  # it logs every refused request on stderr, with a traceback
-    interface = AgentInterface(protocol_binding=TransportProtocol.GRPC, protocol_version=PROTOCOL_VERSION, url=bind.host)
-    card = root_card(roster, [interface])
+    bindings = (TransportProtocol.GRPC, TransportProtocol.JSONRPC)
+    card = root_card(
+        roster, [AgentInterface(protocol_binding=each, protocol_version=PROTOCOL_VERSION, url=bind.host) for each in bindings]
+    )
     executor = SkillExecutor(roster, Origin(variant))
     handler = DefaultRequestHandler(executor, store, card)
 
@@ -130,7 +133,9 @@ async def _serve(roster: Roster, variant: str, store: TaskStore, bind: Bind) -> 
     try:
         async with listen_grpc(register, bind, 1) as grpc_address:
             card.supported_interfaces[0].url = bind.advertise.get("grpc") or grpc_address
-            async with listen_http(Starlette(routes=create_agent_card_routes(card)), http) as http_address:
+            card.supported_interfaces[1].url = f"http://{bind.advertise.get('http') or host_port(http)}{PATH}"
+            routes = [*create_agent_card_routes(card), *create_jsonrpc_routes(handler, PATH)]
+            async with listen_http(Starlette(routes=routes), http) as http_address:
                 yield Endpoint(f"http://{http_address}", {"http": http_address, "grpc": grpc_address})
     finally:
         http.close()

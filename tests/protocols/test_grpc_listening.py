@@ -404,8 +404,8 @@ async def refusing(
     """A client of a server that refuses, and the id of a task there."""
     serve, make = variants()[speak.variant].serve(), grpc.aio.server
 
-    def intercepted(*, interceptors: tuple[Any, ...], **rest: Any) -> Any:
-        return make(interceptors=(unwilling, *interceptors), **rest)
+    def intercepted(**options: Any) -> Any:
+        return make(interceptors=(unwilling,), **options)
 
     monkeypatch.setattr(grpc.aio, "server", intercepted)
     async with open_engine("sqlite:///:memory:", Roster([probe.agent])) as engine, serve(engine, Bind()) as endpoint:
