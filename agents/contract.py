@@ -87,7 +87,9 @@ class TaskContext(Protocol):
         ...
 
     async def ask(self, question: Question[Answer]) -> Answer:
-        """Wait in `input_required` for the caller's answer."""
+        """Wait in `input_required` for the caller's answer. Of questions asked in parallel the caller is told one after the
+        other, or all at once where the protocol has room for that; they may be answered in any order.
+        """
         ...
 
     async def step(self, name: str, fn: Callable[..., Awaitable[Value] | Value], *args: Any) -> Value:

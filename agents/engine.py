@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from .contract import Origin, Roster, Skill
-from .events import Event, Task
+from .events import Event, OpenQuestion, Task
 
 
 class TaskEngine(Protocol):
@@ -45,8 +45,16 @@ class TaskEngine(Protocol):
         """
         ...
 
+    async def questions(self, task_id: str) -> tuple[OpenQuestion, ...]:
+        """Every question that waits for an answer, in the order in which they were asked. The task's own `question` is the
+        first of them: the log tells them one at a time, each once those before it are answered.
+
+        :raises UnknownTask: there is no such task
+        """
+        ...
+
     async def answer(self, task_id: str, request_id: str, value: Any) -> Task:
-        """Answer the open question; idempotent by `request_id` (the first answer stands).
+        """Answer an open question; idempotent by `request_id` (the first answer stands).
 
         :raises UnknownTask: there is no such task
         :raises NotWaiting: the task never asked that question

@@ -48,9 +48,9 @@ class RunningContext:
         self._occurrences: Counter[str] = Counter()
         self._lose = lose
         self._closed = False
-        self._asking = asyncio.Lock()
         self._woken = asyncio.Event()
-        self.question: tuple[str, type[BaseModel]] | None = None
+        self.questions: dict[str, type[BaseModel]] = {}
+        """The open ones by request id, with the model of their answer."""
 
     @property
     def closed(self) -> bool:
@@ -61,7 +61,7 @@ class RunningContext:
         self._closed = True
 
     def wake(self) -> None:
-        """Look whether the open question has been answered."""
+        """Look whether an open question has been answered."""
         self._woken.set()
 
     def enter(self) -> None:
@@ -113,13 +113,12 @@ class RunningContext:
     async def ask(self, question: Question[Answer]) -> Answer:
         self._check()
         path, schema = self._place("?"), question.answer_schema
-        async with self._asking:  # a task is in one state, so it asks one question at a time
-            request_id = await self._write(lambda db: log.ask(db, self._n, self._epoch, path, question.text, schema))
-            self.question = (request_id, question.answer)
-            try:
-                text = await self._answer_to(request_id)
-            finally:
-                self.question = None
+        request_id = await self._write(lambda db: log.ask(db, self._n, self._epoch, path, question.text, schema))
+        self.questions[request_id] = question.answer
+        try:
+            text = await self._answer_to(request_id)
+        finally:
+            del self.questions[request_id]
         try:
             return question.answer.model_validate_json(text)
         except ValidationError as error:  # the schema cannot say all that a validator can

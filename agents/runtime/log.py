@@ -130,15 +130,20 @@ def record(db: sqlite3.Connection, n: int, epoch: int, path: str, value: str) ->
 
 
 def ask(db: sqlite3.Connection, n: int, epoch: int, path: str, text: str, schema: dict[str, Any]) -> str:
-    """Ask the question of that path, or find that it was asked before. Shape: its request id. Raises: Fenced."""
+    """Ask the question of that path, or find that it was asked before. While others are open it waits its turn to be told:
+    the log tells the first of them. Shape: its request id. Raises: Fenced.
+    """
     _fence(db, n, epoch)
     known = db.execute("SELECT request_id FROM questions WHERE task = ? AND path = ?", (n, path)).fetchone()
     if known is not None:
         return known[0]
     (count,) = db.execute("SELECT COUNT(*) FROM questions WHERE task = ?", (n,)).fetchone()
     question = OpenQuestion(request_id=f"q{count + 1}", text=text, answer_schema=schema)
-    db.execute("INSERT INTO questions VALUES(?, ?, ?, ?, NULL)", (n, question.request_id, path, json.dumps(schema)))
-    append_state(db, n, epoch, StateChanged(state=TaskState.INPUT_REQUIRED, question=question))
+    others = open_questions(db, n)
+    row = (n, question.request_id, path, json.dumps(schema), text)
+    db.execute("INSERT INTO questions(task, request_id, path, schema, text) VALUES(?, ?, ?, ?, ?)", row)
+    if not others:
+        append_state(db, n, epoch, StateChanged(state=TaskState.INPUT_REQUIRED, question=question))
     return question.request_id
 
 
@@ -153,8 +158,12 @@ def answer(db: sqlite3.Connection, n: int, request_id: str, value: str, me: str)
         return
     if not open_:
         raise TaskFinished(id_, state)
+    told = open_questions(db, n)[0].request_id
     db.execute("UPDATE questions SET answer = ? WHERE task = ? AND request_id = ?", (value, n, request_id))
-    append_state(db, n, epoch, StateChanged(state=TaskState.WORKING))
+    if request_id == told:
+        left = open_questions(db, n)
+        next_one = StateChanged(state=TaskState.INPUT_REQUIRED, question=left[0]) if left else None
+        append_state(db, n, epoch, next_one or StateChanged(state=TaskState.WORKING))
     _wake_owner(db, n, me)
 
 
@@ -292,6 +301,16 @@ def past(db: sqlite3.Connection, n: int) -> Past:
     steps = dict(db.execute("SELECT path, value FROM steps WHERE task = ?", (n,)).fetchall())
     counts = "SELECT scope, COUNT(*) FROM events WHERE task = ? AND scope IS NOT NULL GROUP BY scope"
     return Past(steps, dict(db.execute(counts, (n,)).fetchall()))
+
+
+def open_questions(db: sqlite3.Connection, n: int) -> list[OpenQuestion]:
+    """Those that wait for an answer, in the order in which they were asked."""
+    rows = db.execute(
+        "SELECT request_id, text, schema FROM questions JOIN tasks t ON t.n = task AND t.open = 1"
+        " WHERE task = ? AND answer IS NULL ORDER BY LENGTH(request_id), request_id",
+        (n,),
+    )
+    return [OpenQuestion(request_id=row[0], text=row[1], answer_schema=json.loads(row[2])) for row in rows]
 
 
 def question(db: sqlite3.Connection, n: int, request_id: str) -> tuple[dict[str, Any], str | None] | None:

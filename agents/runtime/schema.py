@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import Unavailable
 
 APPLICATION_ID = 0x73616D65  # "same": tells our files from any other SQLite database
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = """
 CREATE TABLE tasks(
     n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, skill TEXT NOT NULL,
@@ -24,10 +24,19 @@ CREATE INDEX events_artifacts ON events(task, seq) WHERE kind = 'artifact';
 CREATE TABLE steps(task INTEGER NOT NULL, path TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY(task, path)) WITHOUT ROWID;
 CREATE TABLE questions(
     task INTEGER NOT NULL, request_id TEXT NOT NULL, path TEXT NOT NULL, schema TEXT NOT NULL, answer TEXT,
-    PRIMARY KEY(task, request_id)) WITHOUT ROWID;
+    text TEXT NOT NULL DEFAULT '', PRIMARY KEY(task, request_id)) WITHOUT ROWID;
 CREATE TABLE owners(id TEXT PRIMARY KEY, lease_until REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE wakeups(owner TEXT NOT NULL, task INTEGER NOT NULL, PRIMARY KEY(owner, task)) WITHOUT ROWID;
 """
+MIGRATIONS = {
+    2: """
+    ALTER TABLE questions ADD COLUMN text TEXT NOT NULL DEFAULT '';
+    UPDATE questions SET text = COALESCE((SELECT json_extract(e.body, '$.question.text') FROM events e
+        WHERE e.task = questions.task AND e.kind = 'state'
+        AND json_extract(e.body, '$.question.request_id') = questions.request_id), '');
+    """,
+}
+"""What makes a file of the version before one of this version."""
 # The input has its own table: SQLite rewrites a row with all its overflow pages, and the task's row changes with every event.
 
 
@@ -56,15 +65,16 @@ def connect(path: Path, synchronous: str) -> tuple[sqlite3.Connection, sqlite3.C
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    if _version(connection, path) == 0:
+    if _version(connection, path) < SCHEMA_VERSION:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("BEGIN IMMEDIATE")
         try:
-            if _version(connection, path) == 0:  # now that we hold the lock: another process may have been quicker
-                for statement in SCHEMA.split(";"):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-                connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            version = _version(connection, path)  # now that we hold the lock: another process may have been quicker
+            scripts = [MIGRATIONS[step] for step in range(version + 1, SCHEMA_VERSION + 1)] if version else [SCHEMA]
+            for statement in ";".join(scripts).split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             connection.execute("COMMIT")
         except BaseException:
             connection.execute("ROLLBACK")

@@ -26,7 +26,7 @@ from pydantic_core import PydanticSerializationError
 
 from ..contract import Origin, Roster, Skill, invalid_input
 from ..errors import InvalidInput, NotWaiting, SametaskError, TaskFinished, Unavailable
-from ..events import Event, Task, TaskState
+from ..events import Event, OpenQuestion, Task, TaskState
 from . import log, owners
 from .answers import accepted_json
 from .runner import Runner
@@ -191,6 +191,10 @@ class SqliteEngine:
             if not self._followers[n]:
                 del self._followers[n]
 
+    async def questions(self, task_id: str) -> tuple[OpenQuestion, ...]:
+        n = log.number(self._store.reader, task_id)
+        return tuple(log.open_questions(self._store.reader, n))
+
     async def answer(self, task_id: str, request_id: str, value: Any) -> Task:
         task = await self.get(task_id)
         n = log.number(self._store.reader, task_id)
@@ -201,9 +205,9 @@ class SqliteEngine:
         if answered is None and not task.state.terminal:
             text = accepted_json(value, schema)
             runner = self._runners.get(n)
-            if runner and runner.context.question and runner.context.question[0] == request_id:
+            if runner and (model := runner.context.questions.get(request_id)) is not None:
                 try:
-                    runner.context.question[1].model_validate_json(text)
+                    model.model_validate_json(text)
                 except ValidationError as error:
                     raise invalid_input(error) from None
             await self._store.write(lambda db: log.answer(db, n, request_id, text, self._me), n)

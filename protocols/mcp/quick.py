@@ -58,29 +58,31 @@ class QuickCalls:
         max_body_bytes: int,
     ) -> None:
         self._app, self._path, self._max_body_bytes = app, path, max_body_bytes
-        self._skills = {name.encode(): skill for name, skill in skills.items() if name.isascii()}
+        self._skills = skills
+        self._names = {name.encode(): name for name in skills if name.isascii()}
         self._hosts = None if hosts is None else {host.encode() for host in hosts}
         self._meta = {_SERVER_INFO: dict(server)}
         self._callers: set[bytes] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        skill = self._asked(scope) if scope["type"] == "http" else None
-        if skill is None:
+        name = self._asked(scope) if scope["type"] == "http" else None
+        if name is None:
             await self._app(scope, receive, send)
             return
         messages = [await receive()]
         while messages[-1].get("more_body"):
             messages.append(await receive())
         body = b"".join(message.get("body", b"") for message in messages)
-        call = self._call(body, skill)
+        skill = self._skills[name]
+        call = self._call(body, name, skill)
         if call is None:
             await self._app(scope, _again(messages, receive), send)
             return
         request_id, request = call
         await _Answer(receive, send).give(request_id, self._run(skill, request))
 
-    def _asked(self, scope: Scope) -> Skill | None:
-        """The quick skill that the headers plainly ask for."""
+    def _asked(self, scope: Scope) -> str | None:
+        """The tool of the quick skill that the headers plainly ask for."""
         if scope["method"] != "POST" or scope["path"] != self._path:
             return None
         seen: dict[bytes, bytes] = {}
@@ -96,9 +98,9 @@ class QuickCalls:
             return None
         if not seen.get(b"content-length", b"").isdigit() or int(seen[b"content-length"]) > self._max_body_bytes:
             return None
-        return self._skills.get(seen.get(b"mcp-name", b""))
+        return self._names.get(seen.get(b"mcp-name", b""))
 
-    def _call(self, body: bytes, skill: Skill) -> tuple[int | str, Any] | None:
+    def _call(self, body: bytes, name: str, skill: Skill) -> tuple[int | str, Any] | None:
         """The call's id and the skill's input, where the body is plainly a call that is accepted."""
         try:
             said: Any = pydantic_core.from_json(body)
@@ -109,7 +111,7 @@ class QuickCalls:
         request_id, params = said["id"], said["params"]
         if type(request_id) not in (int, str) or not _is_object(params) or not params.keys() <= _PARAMS:
             return None
-        if params.get("name") != f"{skill.agent}_{skill.name}" or not self._is_caller(params.get("_meta")):
+        if params.get("name") != name or not self._is_caller(params.get("_meta")):
             return None
         try:
             return request_id, skill.parse(params.get("arguments") or {})

@@ -5,7 +5,7 @@ One endpoint speaks 2026-07-28 and 2025-11-25: the SDK routes each request by it
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import metadata
@@ -18,28 +18,34 @@ from mcp.server.extension import compose_tool_call_handler
 from mcp.server.lowlevel import Server
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
 from mcp.server.transport_security import TransportSecuritySettings
+from mcp.shared.exceptions import MCPError
 from opentelemetry import trace
 from pydantic import BaseModel
 from starlette.types import ASGIApp
 
+from ...agents.contract import Skill
 from ...agents.engine import TaskEngine
 from ...agents.errors import SametaskError, SkillFailed
 from ..listening import bind_socket, host_port, listen_http
 from ..variants import Bind, Endpoint
 from .awaited import run_awaited
 from .content import tool_result
+from .event_store import RecentEvents
 from .extras import ExtraResource, ExtraTool
 from .failures import protocol_error, tool_error
 from .header_space import TrimsHeaders
+from .natives import NativeTool
 from .oversize import TellsTooLarge
 from .plain_tools import task_tools
 from .quick import QuickCalls
 from .resources import Resources, catalogue
 from .tasks import TaskListening, TasksExtension, gated
-from .tools import ToolTable, tool_table
+from .tools import ToolTable, tool_name, tool_table
 
 PATH = "/mcp"
 LIST_TTL_MS = 60_000
+RETRY_MS = 100
+"""What a client of a broken stream waits before it asks for the rest (2025-11-25, basic/transports, "Resumability")."""
 
 Context = ServerRequestContext[Any, Any]
 LongTools = Literal["tasks", "plain", "both"]
@@ -47,11 +53,14 @@ LongTools = Literal["tasks", "plain", "both"]
 
 @dataclass(frozen=True)
 class McpServer:
-    """The SDK's server, its tools, and its open subscription streams to close when it drains."""
+    """The SDK's server, its tools, and its open subscription streams to close when it drains. What is published on `bus`, of
+    `mcp.server.subscriptions`, is told to those who listen for it.
+    """
 
     server: Server[Any]
     table: ToolTable
     listening: TaskListening
+    bus: InMemorySubscriptionBus
 
 
 def build_server(
@@ -62,23 +71,32 @@ def build_server(
     instructions: str | None = None,
     extra_tools: Sequence[ExtraTool] = (),
     extra_resources: Sequence[ExtraResource] = (),
+    native_tools: Sequence[NativeTool] = (),
     long_tools: LongTools = "tasks",
+    named: Callable[[Skill], str] = tool_name,
+    needs_tasks: Collection[str] = (),
+    lists_change: bool = False,
 ) -> McpServer:
     """A server of every skill of the engine's roster, with the agents' catalogue as resources.
 
     `long_tools`: how long skills are offered. `tasks`: each is a tool, a task for a client that declares the extension and
-    awaited for any other; `plain`: through five generic tools (task_submit, task_status, ...) instead; `both`: both.
+    awaited for any other, unless `needs_tasks` names it, then it is refused; `plain`: through five generic tools (task_submit,
+    task_status, ...) instead; `both`: both. `named` gives a skill's tool its name. `lists_change` promises
+    that what is published on the server's `bus` tells of every change of its lists and resources.
 
     Raises: ValueError when two tools would have one name.
     """
     extras = [*(task_tools(engine) if long_tools != "tasks" else []), *extra_tools]
-    table = tool_table(engine.roster, extras, long_skills=long_tools != "plain")
+    table = tool_table(
+        engine.roster, extras, native_tools, long_skills=long_tools != "plain", named=named, needs_tasks=needs_tasks
+    )
     resources = Resources([*catalogue(engine.roster), *extra_resources])
     tasks = TasksExtension(engine, table)
-    listening = TaskListening(engine, ListenHandler(InMemorySubscriptionBus()))
-    calls = _Calls(engine, table)
+    bus = InMemorySubscriptionBus()
+    listening = TaskListening(engine, ListenHandler(bus))
+    calls = _Calls(engine, table, tasks)
     hint = CacheHint(ttl_ms=LIST_TTL_MS, scope="public")
-    server: Server[Any] = Server(
+    server: Server[Any] = (Server if lists_change else _Unchanging)(
         name,
         version=version or _own_version(),
         instructions=instructions,
@@ -96,12 +114,26 @@ def build_server(
     for binding in tasks.methods():
         server.add_request_handler(binding.method, binding.params_type, gated(binding))
     server.extensions[tasks.identifier] = tasks.settings()
-    return McpServer(server, table, listening)
+    return McpServer(server, table, listening, bus)
+
+
+class _Unchanging(Server[Any]):
+    def get_capabilities(self, *given: Any, **named: Any) -> t.ServerCapabilities:
+        """As the SDK derives them, but that nothing is told of changes: the SDK promises it for whoever serves listen, and that
+        is served here for tasks.
+        """
+        told = super().get_capabilities(*given, **named)
+        for part in (told.tools, told.prompts, told.resources):
+            if part is not None:
+                part.list_changed = False
+        if told.resources is not None:
+            told.resources.subscribe = False
+        return told
 
 
 class _Calls:
-    def __init__(self, engine: TaskEngine, table: ToolTable) -> None:
-        self._engine, self._table = engine, table
+    def __init__(self, engine: TaskEngine, table: ToolTable, tasks: TasksExtension) -> None:
+        self._engine, self._table, self._tasks = engine, table, tasks
 
     async def list_tools(self, ctx: Context, params: t.PaginatedRequestParams | None) -> t.ListToolsResult:
         return self._table.listing
@@ -109,6 +141,8 @@ class _Calls:
     async def call_tool(self, ctx: Context, params: t.CallToolRequestParams) -> HandlerResult:
         if (extra := self._table.extras.get(params.name)) is not None:
             return await self._call_extra(extra, ctx, params)
+        if (native := self._table.natives.get(params.name)) is not None:
+            return await self._call_native(native, ctx, params)
         try:
             skill = self._table.skill(params.name)
         except SametaskError as error:
@@ -134,6 +168,17 @@ class _Calls:
         if isinstance(output, BaseModel):
             return tool_result(output.model_dump(mode="json"))
         return t.CallToolResult(content=[t.TextContent(type="text", text=str(output))])
+
+    async def _call_native(self, tool: NativeTool, ctx: Context, params: t.CallToolRequestParams) -> HandlerResult:
+        try:
+            return await tool.call(ctx, params, self._tasks)
+        except MCPError:
+            raise
+        except SametaskError as error:
+            return tool_error(error)
+        except Exception as error:
+            # The wall between a tool's code and its caller, as above.
+            return tool_error(SkillFailed(error))
 
 
 def _own_version() -> str:
@@ -162,6 +207,8 @@ async def serve_server_http(built: McpServer, bind: Bind) -> AsyncGenerator[Endp
         max_request_body_size=bind.max_message_bytes,
         transport_security=_security(bind),
         host=bind.host,
+        event_store=RecentEvents(),
+        retry_interval=RETRY_MS,
     )
     sock = bind_socket(bind)
     listeners = {"http": host_port(sock)}

@@ -8,6 +8,7 @@ Shape: `submitted` and `working` are `working`; what a tool's work failed with i
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -50,12 +51,14 @@ def seed(task: Task, poll_interval_ms: int) -> dict[str, Any]:
     }
 
 
-def detailed(task: Task, poll_interval_ms: int) -> dict[str, Any]:
-    """The fields of a DetailedTask: what tasks/get answers."""
+def detailed(task: Task, poll_interval_ms: int, questions: Sequence[OpenQuestion] = ()) -> dict[str, Any]:
+    """The fields of a DetailedTask: what tasks/get answers. `questions` are all that are open."""
     body = seed(task, poll_interval_ms)
-    if task.state is TaskState.INPUT_REQUIRED and task.question is not None:
-        asked = elicitation(task.question)
-        body["inputRequests"] = {task.question.request_id: asked.model_dump(by_alias=True, mode="json", exclude_none=True)}
+    if task.state is TaskState.INPUT_REQUIRED:
+        body["inputRequests"] = {
+            question.request_id: elicitation(question).model_dump(by_alias=True, mode="json", exclude_none=True)
+            for question in questions
+        }
     if body["status"] == "failed" and task.error is not None:
         body["error"] = protocol_error(SametaskError.from_json(task.error.model_dump())).error.model_dump(mode="json")
     if body["status"] == "completed":

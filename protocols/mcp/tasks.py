@@ -15,10 +15,12 @@ from mcp.server.mcpserver import require_client_extension
 from mcp.server.subscriptions import ListenHandler
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
+from pydantic import BaseModel
 
+from ...agents.contract import Skill
 from ...agents.engine import TaskEngine
 from ...agents.errors import InvalidInput, NotWaiting, SametaskError, TaskFinished, UnknownTask
-from ...agents.events import ArtifactEmitted, Task
+from ...agents.events import ArtifactEmitted, Task, TaskState
 from .failures import protocol_error, tool_error
 from .origins import idempotency_key, origin
 from .status import after, detailed, seed
@@ -47,6 +49,8 @@ class TasksExtension(Extension):
         ]
 
     async def intercept_tool_call(self, params: t.CallToolRequestParams, ctx: Context, call_next: CallNext) -> HandlerResult:
+        if params.name in self._table.needs_tasks:
+            require_client_extension(ctx, TASKS)
         skill = self._table.skills.get(params.name)
         if skill is None or not skill.long or not declared(ctx):
             return await call_next(ctx)
@@ -54,6 +58,10 @@ class TasksExtension(Extension):
             request = self._table.parse(params.name, params.arguments)
         except InvalidInput as error:
             return tool_error(error)
+        return await self.begin(ctx, skill, request)
+
+    async def begin(self, ctx: Context, skill: Skill, request: BaseModel) -> HandlerResult:
+        """Store and start a task; the answer is its handle (SEP-2663, Task Creation). Raises: MCPError."""
         try:
             task = await self._engine.submit(skill, request, key=idempotency_key(ctx), origin=origin(ctx))
         except SametaskError as error:
@@ -62,13 +70,15 @@ class TasksExtension(Extension):
 
     async def _get(self, ctx: Context, params: TaskIdParams) -> HandlerResult:
         _check(ctx, params)
-        return {"resultType": "complete", **detailed(await found(self._engine, params.task_id), self._poll_interval_ms)}
+        task = await found(self._engine, params.task_id)
+        return {"resultType": "complete", **await _told(self._engine, task, self._poll_interval_ms)}
 
     async def _update(self, ctx: Context, params: UpdateParams) -> HandlerResult:
         _check(ctx, params)
         task = await found(self._engine, params.task_id)
+        outstanding = {question.request_id for question in await self._engine.questions(task.id)}
         for request_id, response in params.input_responses.items():
-            if task.question is None or request_id != task.question.request_id:
+            if request_id not in outstanding:
                 continue  # SHOULD ignore what is not outstanding (SEP-2663, Task Update Requests)
             try:
                 await respond(self._engine, task.id, request_id, response)
@@ -151,9 +161,14 @@ class TaskListening:
                 await self._send(ctx, task, meta)
 
     async def _send(self, ctx: Context, task: Task, meta: dict[str, Any]) -> None:
-        told = TaskNotification(params={**detailed(task, self._poll_interval_ms), "_meta": meta})
+        told = TaskNotification(params={**await _told(self._engine, task, self._poll_interval_ms), "_meta": meta})
         # The SDK's union of notifications is the core's; it sends any.
         await ctx.session.send_notification(cast(t.ServerNotification, told), related_request_id=ctx.request_id)
+
+
+async def _told(engine: TaskEngine, task: Task, poll_interval_ms: int) -> dict[str, Any]:
+    asking = task.state is TaskState.INPUT_REQUIRED
+    return detailed(task, poll_interval_ms, await engine.questions(task.id) if asking else ())
 
 
 def declared(ctx: Context) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import mcp.types as t
 from pydantic import BaseModel, ValidationError
@@ -14,6 +14,9 @@ from ...agents.errors import NotFound, UnknownAgent, UnknownSkill
 from .content import WRAPPED
 from .extras import ExtraTool
 from .wire import AGENTS, SKILL
+
+if TYPE_CHECKING:
+    from .natives import NativeTool
 
 INPUT = "input"
 
@@ -29,6 +32,9 @@ class ToolTable:
     schemas: Mapping[str, dict[str, Any]]
     wrapped: frozenset[str]
     """The tools whose input is not an object, so that it travels in the field `input`."""
+    natives: Mapping[str, NativeTool]
+    needs_tasks: frozenset[str]
+    """The tools that are refused to a client which does not declare the tasks extension."""
 
     def parse(self, name: str, arguments: Mapping[str, Any] | None) -> BaseModel:
         """The validated input of a tool. Raises: InvalidInput."""
@@ -53,14 +59,26 @@ class ToolTable:
             if name.startswith(f"{agent}_"):
                 raise UnknownSkill(agent, name[len(agent) + 1 :], sorted(self.roster[agent].skills))
         if not self.roster:
-            raise NotFound(
-                f"tool: {name!r} is not known; accepted: one of: " + ", ".join(self.extras), field="tool", value=name
-            )
+            known = ", ".join([*self.extras, *self.natives])
+            raise NotFound(f"tool: {name!r} is not known; accepted: one of: {known}", field="tool", value=name)
         raise UnknownAgent(name, sorted(self.roster))
 
 
-def tool_table(roster: Roster, extras: Sequence[ExtraTool] = (), *, long_skills: bool = True) -> ToolTable:
-    """The tools of these skills and extras; `long_skills=False` leaves the long ones out.
+def tool_name(skill: Skill) -> str:
+    return f"{skill.agent}_{skill.name}"
+
+
+def tool_table(
+    roster: Roster,
+    extras: Sequence[ExtraTool] = (),
+    natives: Sequence[NativeTool] = (),
+    *,
+    long_skills: bool = True,
+    named: Callable[[Skill], str] = tool_name,
+    needs_tasks: Collection[str] = (),
+) -> ToolTable:
+    """The tools of these skills, extras and natives; `long_skills=False` leaves the long ones out. `named` gives a skill's tool
+    its name, and `needs_tasks` names those long ones that are tasks or nothing.
 
     Raises: ValueError when two tools would have one name.
     """
@@ -69,13 +87,16 @@ def tool_table(roster: Roster, extras: Sequence[ExtraTool] = (), *, long_skills:
     owners: dict[str, str] = {}
     for skill in roster.skills():
         if long_skills or not skill.long:
-            name = f"{skill.agent}_{skill.name}"
+            name = named(skill)
             _claim(owners, name, f"the skill {skill.agent}.{skill.name}")
             skills[name] = skill
             tools.append(_skill_tool(name, skill))
     for extra in extras:
         _claim(owners, extra.name, f"the tool {extra.name}")
         tools.append(_extra_tool(extra))
+    for native in natives:
+        _claim(owners, native.tool.name, f"the tool {native.tool.name}")
+        tools.append(native.tool)
     inputs = {name: skill.input for name, skill in skills.items()} | {extra.name: extra.input for extra in extras}
     agents = [{"name": a.name, "description": a.description, "version": a.version} for a in roster.values()]
     return ToolTable(
@@ -84,6 +105,8 @@ def tool_table(roster: Roster, extras: Sequence[ExtraTool] = (), *, long_skills:
         extras={extra.name: extra for extra in extras},
         listing=t.ListToolsResult(tools=tools, _meta={AGENTS: agents}),
         schemas={tool.name: tool.input_schema for tool in tools},
+        natives={native.tool.name: native for native in natives},
+        needs_tasks=frozenset([*needs_tasks, *(native.tool.name for native in natives if native.needs_tasks)]),
         wrapped=frozenset(name for name, model in inputs.items() if not _is_object(model.model_json_schema())),
     )
 

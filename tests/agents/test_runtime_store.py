@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
+from sametask.agents import Agent, Question, Roster, TaskContext, TaskState
 from sametask.agents.errors import SametaskError, Unavailable
-from sametask.agents.runtime.schema import connect
+from sametask.agents.runtime import open_engine
+from sametask.agents.runtime.schema import SCHEMA_VERSION, connect
 from sametask.agents.runtime.store import Store
 
 
@@ -22,7 +25,7 @@ async def test_missing_folders_are_made_and_nothing_but_the_store_is_left(open_s
 
 def newer(path: Path) -> Path:
     connections = connect(path, "FULL")
-    connections[0].execute("PRAGMA user_version=2")
+    connections[0].execute("PRAGMA user_version=3")
     for connection in connections:
         connection.close()
     return path
@@ -57,7 +60,7 @@ def read_only_folder(path: Path) -> Path:
 @pytest.mark.parametrize(
     ("made", "reason"),
     [
-        (newer, "has schema version 2, made by a newer release; accepted: up to 1"),
+        (newer, "has schema version 3, made by a newer release; accepted: up to 2"),
         (foreign, "is another program's database"),
         (not_a_database, "file is not a database"),
         (a_folder, "unable to open"),
@@ -139,4 +142,35 @@ async def test_a_closed_store_has_written_what_was_queued_and_takes_no_more(tmp_
         await store.write(insert(30))
     with sqlite3.connect(path) as db:
         assert db.execute("SELECT COUNT(*) FROM inputs").fetchone() == (19,)
+    db.close()
+
+
+class Order(BaseModel):
+    count: int = 0
+
+
+async def test_a_file_of_the_first_schema_is_made_one_of_this_and_its_open_question_is_answered(tmp_path):
+    path = tmp_path / "tasks.db"
+    agent = Agent("old", description="Was asked before.")
+
+    @agent.skill
+    async def ask(request: Order, task: TaskContext) -> Order:
+        return Order(count=(await task.ask(Question("how many?", Order))).count)
+
+    async with open_engine(f"sqlite:///{path}", Roster([agent])) as engine:
+        task = await engine.submit(agent.skills["ask"], Order())
+        async for event in engine.events(task.id):
+            if event.state is TaskState.INPUT_REQUIRED:
+                break
+    with sqlite3.connect(path) as db:
+        db.execute("ALTER TABLE questions DROP COLUMN text")
+        db.execute("PRAGMA user_version=1")
+    db.close()
+    async with open_engine(f"sqlite:///{path}", Roster([agent])) as engine:
+        (question,) = await engine.questions(task.id)
+        assert (question.request_id, question.text) == ("q1", "how many?")
+        await engine.answer(task.id, "q1", {"count": 3})
+        assert [event async for event in engine.events(task.id)][-1].body.result == {"count": 3}
+    with sqlite3.connect(path) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
     db.close()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import itertools
 import sqlite3
 import threading
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, Field, field_validator
-from sametask.agents import Agent, Artifact, DataPart, Origin, Question, Rejected, TaskContext, TaskState, TextPart
+from sametask.agents import Agent, Artifact, DataPart, Origin, Question, Rejected, TaskContext, TaskEngine, TaskState, TextPart
 from sametask.agents.contract import Roster
 from sametask.agents.errors import (
     InvalidInput,
@@ -315,9 +316,8 @@ async def test_what_a_skill_tells_while_a_shutdown_tears_it_down_is_not_stored(o
 
 async def test_a_task_waits_for_its_answer_and_is_given_it(open_store, follow):
     async def work(request: Order, task: TaskContext) -> Receipt:
-        first, second = await asyncio.gather(
-            task.ask(Question("first?", Approval)), task.ask(Question("second?", Approval))
-        )  # one at a time
+        first = await task.ask(Question("first?", Approval))
+        second = await task.ask(Question("second?", Approval))
         return Receipt(total=first.share * 10 + second.share)
 
     agent, skill = one_skill(work)
@@ -343,6 +343,74 @@ async def test_a_task_waits_for_its_answer_and_is_given_it(open_store, follow):
         await engine.answer(handle.id, "q2", {"ok": True})
         with pytest.raises(NotWaiting, match="no question is open"):
             await engine.answer(handle.id, "q3", {"ok": True})
+
+
+async def until_asked(engine: TaskEngine, task_id: str, count: int) -> None:
+    """Until so many questions are open; no event tells of those behind the first."""
+    while len(await engine.questions(task_id)) < count:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["q1", "q2", "q3"])), ids="-".join)
+async def test_questions_asked_in_parallel_are_told_one_by_one_and_answered_in_any_order(open_store, follow, order):
+    async def work(request: Order, task: TaskContext) -> Receipt:
+        answers = await asyncio.gather(*(task.ask(Question(f"number {n}?", Approval)) for n in (1, 2, 3)))
+        return Receipt(total=sum(answer.share * 10**n for n, answer in enumerate(answers)))
+
+    agent, skill = one_skill(work)
+    async with open_store(agent) as engine:
+        handle = await engine.submit(skill, Order())
+        await until_asked(engine, handle.id, 3)
+        open_ones = ["q1", "q2", "q3"]
+        for request_id in order:
+            asked = await engine.questions(handle.id)
+            assert [question.request_id for question in asked] == open_ones
+            assert [question.text for question in asked] == [f"number {each[1]}?" for each in open_ones]
+            task = await engine.get(handle.id)
+            assert (task.state, task.question) == (TaskState.INPUT_REQUIRED, asked[0])
+            await engine.answer(handle.id, request_id, {"ok": True, "share": int(request_id[1])})
+            open_ones.remove(request_id)
+        log = await follow(engine, handle.id)
+        assert await engine.questions(handle.id) == ()
+        assert (await engine.get(handle.id)).result["total"] == 321
+    told_questions = [event.body.question.request_id for event in log if asks(event)]
+    first_open = [min({"q1", "q2", "q3"} - set(order[:n])) for n in range(3)]
+    assert told_questions == list(dict.fromkeys(first_open)), "each once, when it is the first that is open"
+    assert told(log)[-2:] == ["working", "completed"]
+
+
+async def test_questions_that_were_open_when_the_process_ended_are_open_in_the_next_and_asked_once(open_store, follow):
+    async def work(request: Order, task: TaskContext) -> Receipt:
+        one, two = await asyncio.gather(*(task.ask(Question(f"number {n}?", Approval)) for n in (1, 2)))
+        return Receipt(total=one.share * 10 + two.share)
+
+    agent, skill = one_skill(work)
+    async with open_store(agent) as engine:
+        handle = await engine.submit(skill, Order())
+        await until_asked(engine, handle.id, 2)
+        await engine.answer(handle.id, "q2", {"ok": True, "share": 2})
+    async with open_store(agent) as engine:
+        assert [question.request_id for question in await engine.questions(handle.id)] == ["q1"]
+        await engine.answer(handle.id, "q1", {"ok": True, "share": 4})
+        log = await follow(engine, handle.id)
+    assert told(log) == ["submitted", "working", "input_required", "working", "completed"]
+    assert log[-1].body.result["total"] == 42
+
+
+async def test_a_cancel_ends_all_that_is_asked(open_store, follow):
+    async def work(request: Order, task: TaskContext) -> Receipt:
+        await asyncio.gather(*(task.ask(Question(f"number {n}?", Approval)) for n in (1, 2)))
+        return Receipt()
+
+    agent, skill = one_skill(work)
+    async with open_store(agent) as engine:
+        handle = await engine.submit(skill, Order())
+        await until_asked(engine, handle.id, 2)
+        assert (await engine.cancel(handle.id)).state is TaskState.CANCELED
+        assert await engine.questions(handle.id) == ()
+        for request_id in ("q1", "q2"):
+            with pytest.raises(TaskFinished):
+                await engine.answer(handle.id, request_id, {"ok": True})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""MCP's official conformance suite against our adapter."""
