@@ -7,19 +7,25 @@ import contextlib
 import os
 import signal
 import sys
+import threading
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...agents.runtime import check_engine
+from ...agents.team import descriptions as team_descriptions
+from ...protocols.mcp.early import EarlyPipes, early_pipes
+from ...protocols.mcp.first_answer import FirstAnswer
+from ...protocols.variants import Bind
 from ..agents import roster_of
 from ..stdout import claimed_stdout
+from .instructions import instructions
 from .places import default_engine, runs_folder
 
 if TYPE_CHECKING:
     from ...agents.contract import Roster
-    from ...agents.engine import TaskEngine
     from ...protocols.mcp.server import McpServer
-    from .comparing import Comparisons
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,8 @@ class Options:
 
 
 async def run_mcp_server(options: Options) -> int:
-    """Serve on this process's own pipes, or over HTTP. Shape: the exit code.
+    """Serve on this process's own pipes, or over HTTP. Shape: the exit code. Whatever of the user's can be wrong is found out
+    before anything is answered.
 
     Raises: InvalidInput for what was typed, Unavailable for a port or a store that cannot be had.
     """
@@ -44,10 +51,15 @@ async def run_mcp_server(options: Options) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):  # Windows: there a host ends us by closing stdin
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    with claimed_stdout():  # an agent of the user's may print while it is imported
-        roster = roster_of(options.files)
+    roster: Roster | None = None
+    if options.files:
+        with claimed_stdout():  # an agent of the user's may print while it is imported
+            roster = roster_of(options.files)
+    told = team_descriptions() if roster is None else {agent.name: agent.description for agent in roster.values()}
+    runs = runs_folder(options.runs)
+    plan = _Plan(roster, options.engine or default_engine(), runs, instructions(told, runs))
     try:
-        await _serve(options, roster, stop)
+        await (_serve_http(options, plan, stop) if options.http else _serve_stdio(plan, stop))
     finally:
         if not options.http:
             os.dup2(2, 1)  # whatever is printed while this process ends is not protocol either
@@ -57,42 +69,95 @@ async def run_mcp_server(options: Options) -> int:
     return 0
 
 
-async def _serve(options: Options, roster: Roster, stop: asyncio.Event) -> None:
-    from ...agents.runtime import open_engine
-    from ...protocols.mcp.server import serve_server_http, serve_server_stdio
-    from ...protocols.variants import Bind
-    from .comparing import comparing
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be served; without a roster, the bundled team."""
 
-    runs = runs_folder(options.runs)
-    async with (
-        open_engine(options.engine or default_engine(), roster) as engine,
-        comparing(runs) as comparisons,
-        contextlib.AsyncExitStack() as stack,
-    ):
-        built = _built(engine, comparisons, runs)
-        if options.http:
-            endpoint = await stack.enter_async_context(serve_server_http(built, Bind(options.host, options.port)))
-            print(f"{endpoint.url}  (runs in {runs}); Ctrl-C stops", file=sys.stderr, flush=True)
-        else:
-            endpoint = await stack.enter_async_context(serve_server_stdio(built, Bind()))
+    roster: Roster | None
+    store: str
+    runs: Path
+    instructions: str
+
+
+async def _serve_http(options: Options, plan: _Plan, stop: asyncio.Event) -> None:
+    from ...protocols.mcp.server import serve_server_http
+
+    async with _built(plan) as built, serve_server_http(built, Bind(options.host, options.port)) as endpoint:
+        print(f"{endpoint.url}  (runs in {plan.runs}); Ctrl-C stops", file=sys.stderr, flush=True)
+        await stop.wait()
+
+
+async def _serve_stdio(plan: _Plan, stop: asyncio.Event) -> None:
+    bind = Bind()
+    check_engine(plan.store)
+    async with early_pipes(FirstAnswer(plan.instructions), bind.max_message_bytes) as early:
+        if early is not None:
+            await _load(early, stop)
+        from ...protocols.mcp.server import serve_server_stdio
+
+        async with _built(plan) as built, serve_server_stdio(built, bind, early) as endpoint:
             if sys.stderr.isatty():
                 print("sametask mcp speaks on stdin and stdout, which an MCP host is to hold; Ctrl-C stops", file=sys.stderr)
-        waiting = [asyncio.create_task(event.wait()) for event in (stop, endpoint.closed or asyncio.Event())]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waiting:
-            wait.cancel()
+            await _first(stop, endpoint.closed or asyncio.Event())
 
 
-def _built(engine: TaskEngine, comparisons: Comparisons, runs: Path) -> McpServer:
+async def _load(early: EarlyPipes, stop: asyncio.Event) -> None:
+    """Import what serving takes, in a thread: who is told to stop meanwhile, or is left alone, stops at once.
+
+    Raises: whatever importing raised.
+    """
+    loop = asyncio.get_running_loop()
+    done = asyncio.Event()
+    failed: list[BaseException] = []
+
+    def load() -> None:
+        try:
+            import_server()
+        except BaseException as error:
+            failed.append(error)
+        loop.call_soon_threadsafe(done.set)
+
+    threading.Thread(target=load, name="sametask-load", daemon=True).start()
+    await _first(done, stop, early.left)
+    if not done.is_set():
+        # Nothing is open yet. A thread cannot be ended, and Python's own end would pull the interpreter from under it.
+        sys.stderr.flush()
+        os._exit(0)
+    for error in failed:
+        raise error
+
+
+def import_server() -> None:
+    from ...agents.runtime import sqlite
+    from ...agents.team import team
+    from ...protocols.mcp import server, stdio
+    from . import comparing, reports
+
+    team()
+    _ = sqlite, server, stdio, comparing, reports
+
+
+@contextlib.asynccontextmanager
+async def _built(plan: _Plan) -> AsyncGenerator[McpServer]:
+    from ...agents.runtime import open_engine
     from ...protocols.mcp.server import build_server
-    from .instructions import instructions
+    from .comparing import comparing
     from .reports import Reports
 
-    reports = Reports(runs, lambda: comparisons.measuring)
-    return build_server(
-        engine,
-        instructions=instructions(engine.roster, runs),
-        extra_tools=[*comparisons.tools(), *reports.tools()],
-        extra_resources=reports.resources(),
-        long_tools="both",
-    )
+    roster = roster_of(()) if plan.roster is None else plan.roster
+    async with open_engine(plan.store, roster) as engine, comparing(plan.runs) as comparisons:
+        reports = Reports(plan.runs, lambda: comparisons.measuring)
+        yield build_server(
+            engine,
+            instructions=plan.instructions,
+            extra_tools=[*comparisons.tools(), *reports.tools()],
+            extra_resources=reports.resources(),
+            long_tools="both",
+        )
+
+
+async def _first(*events: asyncio.Event) -> None:
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waiting:
+        wait.cancel()
