@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from collections.abc import AsyncGenerator, Callable
@@ -46,7 +47,8 @@ class Missing:
 
 sys.meta_path.insert(0, Missing())
 """
-SLOW = """
+# And nothing else can load it: whoever is told to end has only that left to do.
+SLOW = f"""{WITHOUT}
 import sys, threading
 from sametask.console.mcp_server import serving
 
@@ -160,6 +162,24 @@ async def test_the_first_answer_needs_no_library(started: Started, first: bytes,
         assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize("first", [initialize(), DISCOVER])
+async def test_who_asked_already_is_answered_before_anything_is_loaded(arguments: list[str], first: bytes) -> None:
+    pipe = asyncio.subprocess.PIPE
+    read, write = os.pipe()
+    os.write(write, first)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-P", "-c", SLOW + RUN, *arguments, stdin=read, stdout=pipe, stderr=asyncio.subprocess.STDOUT
+    )
+    os.close(read)
+    async with asyncio.timeout(60):
+        assert "result" in await heard(process)
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"loading\n"
+        os.close(write)
+        assert await process.wait() == 0
+        assert await process.stdout.read() == b""
+
+
 CONVERSATIONS: dict[str, list[tuple[bytes, int]]] = {  # what is sent, and how many answers are waited for before the next
     "initialize": [(initialize(), 1), (INITIALIZED + LIST, 1), (plan(), 1)],
     "initialize, all at once": [(initialize() + INITIALIZED + LIST + plan(), 3)],
@@ -208,7 +228,20 @@ async def test_a_conversation_begins_as_it_does_with_the_sdk_alone(started: Star
     assert early == await converse(PLAIN)
 
 
-@pytest.mark.parametrize("sent", [b"", b"{", INITIALIZED, initialize(), DISCOVER, initialize() + INITIALIZED + LIST, LIST_2026])
+AT_ONCE = {
+    "nothing": b"",
+    "half a line": b"{",
+    "a notification": INITIALIZED,
+    "initialize": initialize(),
+    "initialize for the SDK": initialize("2099-01-01"),
+    "initialize that is refused": initialize(sampling=True),
+    "discover": DISCOVER,
+    "more than that": initialize() + INITIALIZED + LIST,
+    "the list": LIST_2026,
+}
+
+
+@pytest.mark.parametrize("sent", [pytest.param(sent, id=name) for name, sent in AT_ONCE.items()])
 async def test_who_leaves_at_once_gets_at_least_what_the_sdk_would_have_said(started: Started, sent: bytes) -> None:
     answers: list[list[dict[str, Any]]] = []
     for before in ("", PLAIN):

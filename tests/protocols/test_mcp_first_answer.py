@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
+from collections import deque
 from typing import Any
 
 import anyio
@@ -14,8 +16,9 @@ from hypothesis import strategies as st
 from mcp.shared.message import SessionMessage
 from sametask.agents.contract import Roster
 from sametask.agents.runtime import open_engine
-from sametask.protocols.mcp.early import AnsweredOnce
+from sametask.protocols.mcp.early import AnsweredOnce, HeldLines
 from sametask.protocols.mcp.first_answer import CHECKED_SDK, HANDSHAKES, FirstAnswer
+from sametask.protocols.mcp.pipes import LinesIn, LinesOut
 from sametask.protocols.mcp.server import build_server
 
 INSTRUCTIONS = 'Ask für 🦆, "quoted" \\ and\nin two lines.'
@@ -179,19 +182,39 @@ async def test_whatever_is_answered_the_sdk_would_have_answered_alike(first_answ
         assert answered.text == await told_by_the_sdk(line)
 
 
+class Written(LinesOut):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    async def write(self, text: str) -> None:
+        self.lines.append(text)
+
+    async def flush(self) -> None:
+        pass
+
+
+async def test_nothing_follows_the_first_request_before_the_sdk_has_settled_it_too(first_answer: FirstAnswer) -> None:
+    line = json.dumps(discover())
+    answered = first_answer.to(line)
+    assert answered is not None
+    reader = asyncio.StreamReader()
+    reader.feed_data(b"third\n")
+    reader.feed_eof()
+    once = AnsweredOnce(Written(), answered)
+    lines = HeldLines(deque(["before", line, "second"]), LinesIn(reader, once, 100), once)
+    assert [await anext(lines), await anext(lines)] == ["before", line]
+    following = asyncio.create_task(anext(lines))
+    await asyncio.wait([following], timeout=0.01)
+    assert not following.done()
+    await once.write(answered.text + "\n")
+    assert [await following, await anext(lines)] == ["second", "third"]
+    with pytest.raises(StopAsyncIteration):
+        await anext(lines)
+
+
 async def test_an_answer_that_the_sdk_would_have_given_otherwise_is_told_on_stderr(
     first_answer: FirstAnswer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Written:
-        def __init__(self) -> None:
-            self.lines: list[str] = []
-
-        async def write(self, text: str) -> None:
-            self.lines.append(text)
-
-        async def flush(self) -> None:
-            pass
-
     answered = first_answer.to(json.dumps(discover()))
     assert answered is not None
     for text, told in ((answered.text, ""), ('{"jsonrpc":"2.0","id":"a","result":{}}', "the SDK would have answered")):
