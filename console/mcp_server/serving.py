@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
+from ...agents.errors import Unavailable
 from ...agents.runtime import check_engine
 from ...agents.team import descriptions as team_descriptions
 from ...protocols.mcp.early import EarlyPipes, early_pipes
-from ...protocols.mcp.first_answer import FirstAnswer
+from ...protocols.mcp.first_answer import FirstAnswers, Tools
 from ...protocols.variants import Bind
 from ..agents import roster_of
 from ..stdout import claimed_stdout
@@ -26,6 +29,8 @@ from .places import default_engine, runs_folder
 if TYPE_CHECKING:
     from ...agents.contract import Roster
     from ...protocols.mcp.server import McpServer
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -90,9 +95,13 @@ async def _serve_http(options: Options, plan: _Plan, stop: asyncio.Event) -> Non
 async def _serve_stdio(plan: _Plan, stop: asyncio.Event) -> None:
     bind = Bind()
     check_engine(plan.store)
-    async with early_pipes(FirstAnswer(plan.instructions), bind.max_message_bytes) as early:
+    gc.disable()  # what is imported stays: to look for garbage in it takes a tenth of the time
+    async with early_pipes(FirstAnswers(plan.instructions), bind.max_message_bytes) as early:
         if early is not None:
-            await _load(early, stop)
+            await early.tell_tools(await _in_thread(partial(early_tools, plan), early, stop))
+            await _in_thread(import_server, early, stop)
+        gc.freeze()
+        gc.enable()
         from ...protocols.mcp.server import serve_server_stdio
 
         async with _built(plan) as built, serve_server_stdio(built, bind, early) as endpoint:
@@ -101,40 +110,59 @@ async def _serve_stdio(plan: _Plan, stop: asyncio.Event) -> None:
             await _first(stop, endpoint.closed or asyncio.Event())
 
 
-async def _load(early: EarlyPipes, stop: asyncio.Event) -> None:
-    """Import what serving takes, in a thread: who is told to stop meanwhile, or is left alone, stops at once.
+async def _in_thread(load: Callable[[], Result], early: EarlyPipes, stop: asyncio.Event) -> Result:
+    """What `load` gives. It imports, which takes its time: who is told to stop meanwhile, or is left alone, stops at once.
 
-    Raises: whatever importing raised.
+    Raises: whatever `load` raised.
     """
     loop = asyncio.get_running_loop()
-    done = asyncio.Event()
-    failed: list[BaseException] = []
+    loaded: asyncio.Future[Result] = loop.create_future()
 
-    def load() -> None:
+    def run() -> None:
         try:
-            import_server()
+            result = load()
         except BaseException as error:
-            failed.append(error)
-        loop.call_soon_threadsafe(done.set)
+            loop.call_soon_threadsafe(loaded.set_exception, error)
+        else:
+            loop.call_soon_threadsafe(loaded.set_result, result)
 
-    threading.Thread(target=load, name="sametask-load", daemon=True).start()
-    await _first(done, stop, early.left)
-    if not done.is_set():
+    threading.Thread(target=run, name="sametask-load", daemon=True).start()
+    ends = [asyncio.create_task(event.wait()) for event in (stop, early.left)]
+    await asyncio.wait([loaded, *ends], return_when=asyncio.FIRST_COMPLETED)
+    if not loaded.done():
         # Nothing is open yet. A thread cannot be ended, and Python's own end would pull the interpreter from under it.
         sys.stderr.flush()
         os._exit(0)
-    for error in failed:
-        raise error
+    for end in ends:
+        end.cancel()
+    return await loaded
+
+
+def early_tools(plan: _Plan) -> Tools:
+    """What tools/list will tell, without the SDK."""
+    from ...protocols.mcp.listing import LIST_TTL_MS, listing
+    from ...protocols.mcp.plain_tools import task_tools
+    from .comparing import Comparisons
+    from .reports import Reports
+
+    roster = _roster(plan)
+    extras = [
+        *task_tools(roster, _not_open),
+        *Comparisons(plan.runs).tools(),
+        *Reports(plan.runs, lambda: None).tools(),
+    ]
+    return Tools(listing(roster, extras), LIST_TTL_MS)
+
+
+def _not_open() -> NoReturn:
+    raise Unavailable("the server is starting; accepted: a retry in a while")
 
 
 def import_server() -> None:
     from ...agents.runtime import sqlite
-    from ...agents.team import team
     from ...protocols.mcp import server, stdio
-    from . import comparing, reports
 
-    team()
-    _ = sqlite, server, stdio, comparing, reports
+    _ = sqlite, server, stdio
 
 
 @contextlib.asynccontextmanager
@@ -144,8 +172,7 @@ async def _built(plan: _Plan) -> AsyncGenerator[McpServer]:
     from .comparing import comparing
     from .reports import Reports
 
-    roster = roster_of(()) if plan.roster is None else plan.roster
-    async with open_engine(plan.store, roster) as engine, comparing(plan.runs) as comparisons:
+    async with open_engine(plan.store, _roster(plan)) as engine, comparing(plan.runs) as comparisons:
         reports = Reports(plan.runs, lambda: comparisons.measuring)
         yield build_server(
             engine,
@@ -154,6 +181,10 @@ async def _built(plan: _Plan) -> AsyncGenerator[McpServer]:
             extra_resources=reports.resources(),
             long_tools="both",
         )
+
+
+def _roster(plan: _Plan) -> Roster:
+    return roster_of(()) if plan.roster is None else plan.roster
 
 
 async def _first(*events: asyncio.Event) -> None:

@@ -1,5 +1,5 @@
-"""This process's pipes, opened before the SDK is imported: the first request is answered at once where it can be, and then the
-SDK is given everything that was read, as if nobody had.
+"""This process's pipes, opened before the SDK is imported: the first requests are answered where they can be, and then the SDK
+is given everything that was read, as if nobody had.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from .first_answer import Answered, FirstAnswer
+from .first_answer import Answered, FirstAnswers, NotYet, Tools
 from .pipes import LinesIn, LinesOut, is_pipe, open_pipes, taken
 
 HELD_COUNT = 64
@@ -20,22 +20,29 @@ HELD_COUNT = 64
 
 
 class EarlyPipes:
-    """`begun` is set once the first line has been dealt with: answered, or held for the SDK. `left` is set once the client has
-    gone while nothing that it asked is unanswered.
+    """`begun` is set once the first line has been dealt with: answered, or held. `left` is set once the client has gone while
+    nothing that it asked is unanswered.
     """
 
-    def __init__(self, lines: LinesIn, out: LinesOut, first_answer: FirstAnswer) -> None:
+    def __init__(self, lines: LinesIn, out: LinesOut, first_answers: FirstAnswers) -> None:
         self.begun, self.left = asyncio.Event(), asyncio.Event()
-        self._lines, self._out, self._first_answer = lines, out, first_answer
+        self._lines, self._out, self._first_answers = lines, out, first_answers
         self._held: deque[str] = deque()
-        self._answered: Answered | None = None
+        self._answered: deque[Answered] = deque()
+        self._tools_known, self._idle = asyncio.Event(), asyncio.Event()
         self._reading = asyncio.create_task(self._read())
+
+    async def tell_tools(self, tools: Tools) -> None:
+        """From now on tools/list is answered; returns once it is, where it was asked before."""
+        self._first_answers.tools = tools
+        self._tools_known.set()
+        await self._idle.wait()
 
     async def hand_over(self) -> tuple[HeldLines, LinesOut]:
         """Stop reading. Shape: the lines that were read and those still to come, and where to write."""
         await self.stop()
-        once = None if self._answered is None else AnsweredOnce(self._out, self._answered)
-        return HeldLines(self._held, self._lines, once), once or self._out
+        once = AnsweredOnce(self._out)
+        return HeldLines(self._held, self._lines, self._answered, once), once
 
     async def stop(self) -> None:
         self._reading.cancel()
@@ -44,24 +51,39 @@ class EarlyPipes:
             raise error
 
     async def _read(self) -> None:
-        """Read ahead up to the first line that is left to the SDK to answer, so that a client that leaves is noticed."""
-        async for line in self._lines:
-            self._held.append(line)
-            asks = _asks(line)
-            if asks and self._answered is None and (answered := self._first_answer.to(line)) is not None:
-                self._answered = answered
-                await self._out.write(answered.text + "\n")
-                await self._out.flush()
-                asks = False
+        """Answer what can be, up to the first request that is left to the SDK: so a client that leaves is noticed."""
+        self._idle.set()
+        try:
+            async for line in self._lines:
+                self._held.append(line)
+                if _asks(line):
+                    answered = await self._answer(line)
+                    if answered is None:
+                        return
+                    self._answered.append(answered)
+                    await self._out.write(answered.text + "\n")
+                    await self._out.flush()
+                self.begun.set()
+                self._idle.set()
+                if len(self._held) == HELD_COUNT:
+                    return
+            self.left.set()
+        finally:
             self.begun.set()
-            if asks or len(self._held) == HELD_COUNT:
-                return
-        self.begun.set()
-        self.left.set()
+            self._idle.set()
+
+    async def _answer(self, line: str) -> Answered | None:
+        try:
+            return self._first_answers.to(line)
+        except NotYet:
+            self.begun.set()
+            self._idle.clear()
+            await self._tools_known.wait()
+            return self._first_answers.to(line)
 
 
 @asynccontextmanager
-async def early_pipes(first_answer: FirstAnswer, limit_bytes: int) -> AsyncGenerator[EarlyPipes | None]:
+async def early_pipes(first_answers: FirstAnswers, limit_bytes: int) -> AsyncGenerator[EarlyPipes | None]:
     """Yields the pipes, with what is in them already dealt with; None where stdin and stdout are not pipes: those are the SDK's
     to read. While the block runs, what others print goes to stderr.
     """
@@ -71,7 +93,7 @@ async def early_pipes(first_answer: FirstAnswer, limit_bytes: int) -> AsyncGener
     with taken() as ends:
         waiting = bool(select.select([ends[0]], [], [], 0)[0])
         async with open_pipes(ends, limit_bytes) as (lines, out):
-            early = EarlyPipes(lines, out, first_answer)
+            early = EarlyPipes(lines, out, first_answers)
             try:
                 if waiting:
                     await early.begun.wait()
@@ -81,51 +103,57 @@ async def early_pipes(first_answer: FirstAnswer, limit_bytes: int) -> AsyncGener
 
 
 class HeldLines:
-    """Yields the lines that were held, then the others. Where the first request has been answered already, nothing follows it
-    before the SDK has settled it too.
+    """Yields the lines that were held, then the others. Nothing follows a request that has been answered already before the SDK
+    has settled it too.
     """
 
-    def __init__(self, held: deque[str], lines: LinesIn, once: AnsweredOnce | None) -> None:
-        self._held, self._lines, self._once = held, lines, once
-        self._settling: asyncio.Event | None = None
+    def __init__(self, held: deque[str], lines: LinesIn, answered: deque[Answered], once: AnsweredOnce) -> None:
+        self._held, self._lines, self._answered, self._once = held, lines, answered, once
 
     def __aiter__(self) -> HeldLines:
         return self
 
     async def __anext__(self) -> str:
-        if self._settling is not None:
-            await self._settling.wait()
-            self._settling = None
+        await self._once.settled.wait()
         if not self._held:
             return await anext(self._lines)
         line = self._held.popleft()
-        if self._once is not None and line is self._once.answered.line:
-            self._settling = self._once.settled
+        if self._answered and line is self._answered[0].line:
+            self._once.drop(self._answered.popleft())
         return line
 
 
 class AnsweredOnce(LinesOut):
-    """Writes everything but the SDK's own answer to what is answered already."""
+    """Writes everything but the SDK's own answer to what is answered already. `settled` is set while none is to come."""
 
-    def __init__(self, out: LinesOut, answered: Answered) -> None:
-        self._out, self.answered = out, answered
+    def __init__(self, out: LinesOut) -> None:
+        self._out = out
+        self._answered: Answered | None = None
         self.settled = asyncio.Event()
+        self.settled.set()
+
+    def drop(self, answered: Answered) -> None:
+        """Write no answer to this one."""
+        self._answered = answered
+        self.settled.clear()
 
     async def write(self, text: str) -> None:
-        if self.settled.is_set() or not self._is_the_answer(text):
+        if self._answered is None or not _answers(text, self._answered):
             await self._out.write(text)
             return
-        if json.loads(text) != json.loads(self.answered.text):
+        if json.loads(text) != json.loads(self._answered.text):
             # What was said cannot be taken back. The test that compares the two is to be run with this release of the SDK.
             print(f"the SDK would have answered {text.rstrip()}", file=sys.stderr)
+        self._answered = None
         self.settled.set()
 
     async def flush(self) -> None:
         await self._out.flush()
 
-    def _is_the_answer(self, text: str) -> bool:
-        said = json.loads(text)
-        return "method" not in said and said.get("id") == self.answered.id
+
+def _answers(text: str, answered: Answered) -> bool:
+    said = json.loads(text)
+    return "method" not in said and said.get("id") == answered.id
 
 
 def _asks(line: str) -> bool:

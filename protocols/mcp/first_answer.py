@@ -1,7 +1,8 @@
-"""The first answer of a stdio connection, given before the SDK is imported: what `initialize` and `server/discover` tell.
+"""The first answers of a stdio connection, given before the SDK is imported: `initialize` and `server/discover` ask who the
+server is, and tools/list what it can do.
 
-A host asks one of them first, and both only ask who the server is. Whatever is not certainly what the SDK would answer to, word
-for word, is left to the SDK: another release of it, a field that it might refuse, text that it might read in another way.
+A host asks these first. Whatever is not certainly what the SDK would answer to, word for word, is left to the SDK: another
+release of it, a field that it might refuse, text that it might read in another way.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ CHECKED_SDK = "2.3."
 """The releases of `mcp` whose answers these are; a test compares them."""
 HANDSHAKES = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 MODERN = "2026-07-28"
+_HANDSHAKE = ("protocolVersion", "capabilities", "clientInfo")
 _MAX_CHARS = 16_384
 _MAX_DEPTH = 64
 _MAX_DIGITS = 15
@@ -28,6 +30,18 @@ class _NotCertain(Exception):
     pass
 
 
+class NotYet(Exception):
+    """It can be answered once the tools are known."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What tools/list tells: `listing` as `listing.listing` gives it, and how long a client may keep it."""
+
+    listing: Mapping[str, Any]
+    ttl_ms: int
+
+
 @dataclass(frozen=True)
 class Answered:
     """A request, as the line that it came in, its id, and the line that answers it; both without their end."""
@@ -37,16 +51,21 @@ class Answered:
     text: str
 
 
-@dataclass(frozen=True)
-class FirstAnswer:
-    """What a server of `build_server` tells of itself."""
+class FirstAnswers:
+    """What a server of `build_server` tells of itself on one connection. `tools` is to be set once they are known."""
 
-    instructions: str | None
-    name: str = "sametask"
-    version: str = ""
+    def __init__(self, instructions: str | None, name: str = "sametask", version: str = "") -> None:
+        self.tools: Tools | None = None
+        self._instructions = {} if instructions is None else {"instructions": instructions}
+        self._name, self._version = name, version
+        self._legacy: bool | None = None
+        """Which kind of revision the connection speaks; None before its first request."""
 
     def to(self, line: str) -> Answered | None:
-        """The answer to a connection's first request; None where the SDK is to be asked."""
+        """The answer to the connection's next request; None where the SDK is to be asked, and then from there on.
+
+        Raises: NotYet for a tools/list while `tools` is None.
+        """
         try:
             return self._to(line)
         except (_NotCertain, ValueError, RecursionError):
@@ -54,52 +73,47 @@ class FirstAnswer:
 
     def _to(self, line: str) -> Answered:
         message = _message(line)
-        if message.keys() != {"jsonrpc", "id", "method", "params"} or message["jsonrpc"] != "2.0":
+        if (
+            not {"jsonrpc", "id", "method"} <= message.keys() <= {"jsonrpc", "id", "method", "params"}
+            or message["jsonrpc"] != "2.0"
+        ):
             raise _NotCertain
-        request_id, params = message["id"], _object(message["params"])
+        request_id, method, params = message["id"], message["method"], _object(message.get("params", {}))
         if type(request_id) not in (int, str) or not metadata.version("mcp").startswith(CHECKED_SDK):
             raise _NotCertain
-        if message["method"] == "initialize":
-            result = self._initialized(params)
-        elif message["method"] == "server/discover":
-            result = self._discovered(params)
+        if method == "initialize" and self._legacy is None:
+            result, legacy = self._initialized(params), True
+        elif method == "server/discover" and not self._legacy:
+            result, legacy = self._discovered(params), False
+        elif method == "tools/list":
+            result, legacy = (self._listed(params), True) if self._legacy else (self._listed_modern(params), False)
         else:
             raise _NotCertain
+        self._legacy = legacy
         answer = {"jsonrpc": "2.0", "id": request_id, "result": result}
         return Answered(line, request_id, json.dumps(answer, ensure_ascii=False, separators=(",", ":")))
 
     def _initialized(self, params: dict[str, Any]) -> dict[str, Any]:
-        if not {"protocolVersion", "capabilities", "clientInfo"} <= params.keys() <= {*_HANDSHAKE, "_meta"}:
+        if not {*_HANDSHAKE} <= params.keys() <= {*_HANDSHAKE, "_meta"}:
             raise _NotCertain
         if params["protocolVersion"] not in HANDSHAKES:
             raise _NotCertain
         _capabilities(params["capabilities"])
         _implementation(params["clientInfo"])
-        if any(type(value) is not str or key.startswith(_META) for key, value in _object(params.get("_meta", {})).items()):
-            raise _NotCertain
+        _meta(_object(params.get("_meta", {})))
         return {
             "capabilities": {
                 "prompts": {"listChanged": False},
                 "resources": {"listChanged": False, "subscribe": False},
                 "tools": {"listChanged": False},
             },
-            **self._instructions(),
+            **self._instructions,
             "protocolVersion": params["protocolVersion"],
             "serverInfo": self._info(),
         }
 
     def _discovered(self, params: dict[str, Any]) -> dict[str, Any]:
-        if params.keys() != {"_meta"}:
-            raise _NotCertain
-        meta = _object(params["_meta"])
-        if meta.pop(f"{_META}protocolVersion", None) != MODERN:
-            raise _NotCertain
-        _capabilities(meta.pop(f"{_META}clientCapabilities", None))
-        if (info := meta.pop(f"{_META}clientInfo", _NotCertain)) is not _NotCertain:
-            _implementation(info)
-        token = meta.pop("progressToken", "")
-        if type(token) not in (int, str) or any(type(v) is not str or key.startswith(_META) for key, v in meta.items()):
-            raise _NotCertain
+        _envelope(params)
         return {
             "cacheScope": "private",
             "capabilities": {
@@ -108,21 +122,37 @@ class FirstAnswer:
                 "resources": {"listChanged": True, "subscribe": True},
                 "tools": {"listChanged": True},
             },
-            **self._instructions(),
+            **self._instructions,
             "resultType": "complete",
             "supportedVersions": [MODERN],
             "ttlMs": 0,
             "_meta": {f"{_META}serverInfo": self._info()},
         }
 
-    def _instructions(self) -> dict[str, str]:
-        return {} if self.instructions is None else {"instructions": self.instructions}
+    def _listed(self, params: dict[str, Any]) -> dict[str, Any]:
+        if not params.keys() <= {"_meta"}:
+            raise _NotCertain
+        _meta(_object(params.get("_meta", {})))
+        return {**self._known_tools().listing}
+
+    def _listed_modern(self, params: dict[str, Any]) -> dict[str, Any]:
+        _envelope(params)
+        tools = self._known_tools()
+        return {
+            **tools.listing,
+            "cacheScope": "public",
+            "resultType": "complete",
+            "ttlMs": tools.ttl_ms,
+            "_meta": {**tools.listing["_meta"], f"{_META}serverInfo": self._info()},
+        }
+
+    def _known_tools(self) -> Tools:
+        if self.tools is None:
+            raise NotYet
+        return self.tools
 
     def _info(self) -> dict[str, str]:
-        return {"name": self.name, "version": self.version or own_version()}
-
-
-_HANDSHAKE = ("protocolVersion", "capabilities", "clientInfo")
+        return {"name": self._name, "version": self._version or own_version()}
 
 
 def own_version() -> str:
@@ -162,6 +192,26 @@ def _object(value: Any) -> dict[str, Any]:
     if type(value) is not dict:
         raise _NotCertain
     return cast(dict[str, Any], value)
+
+
+def _envelope(params: dict[str, Any]) -> None:
+    """Of a request of 2026-07-28, which has nothing else."""
+    if params.keys() != {"_meta"}:
+        raise _NotCertain
+    meta = dict(_object(params["_meta"]))
+    if meta.pop(f"{_META}protocolVersion", None) != MODERN:
+        raise _NotCertain
+    _capabilities(meta.pop(f"{_META}clientCapabilities", None))
+    if (info := meta.pop(f"{_META}clientInfo", _NotCertain)) is not _NotCertain:
+        _implementation(info)
+    _meta(meta)
+
+
+def _meta(meta: Mapping[str, Any]) -> None:
+    """Text under names that are nobody's, and a progress token."""
+    for name, value in meta.items():
+        if name.startswith(_META) or type(value) not in ((int, str) if name == "progressToken" else (str,)):
+            raise _NotCertain
 
 
 def _capabilities(value: Any) -> None:

@@ -32,6 +32,7 @@ from .extras import ExtraResource, ExtraTool
 from .failures import protocol_error, tool_error
 from .first_answer import own_version
 from .header_space import TrimsHeaders
+from .listing import LIST_TTL_MS
 from .oversize import TellsTooLarge
 from .plain_tools import task_tools
 from .quick import QuickCalls
@@ -40,7 +41,6 @@ from .tasks import TaskListening, TasksExtension, gated
 from .tools import ToolTable, tool_table
 
 PATH = "/mcp"
-LIST_TTL_MS = 60_000
 
 Context = ServerRequestContext[Any, Any]
 LongTools = Literal["tasks", "plain", "both"]
@@ -72,7 +72,7 @@ def build_server(
 
     Raises: ValueError when two tools would have one name.
     """
-    extras = [*(task_tools(engine) if long_tools != "tasks" else []), *extra_tools]
+    extras = [*(task_tools(engine.roster, lambda: engine) if long_tools != "tasks" else []), *extra_tools]
     table = tool_table(engine.roster, extras, long_skills=long_tools != "plain")
     resources = Resources([*catalogue(engine.roster), *extra_resources])
     tasks = TasksExtension(engine, table)

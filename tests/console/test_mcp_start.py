@@ -20,6 +20,8 @@ HEAVY = (
     "mcp", "mcp_types", "pydantic", "anyio", "numpy", "grpc", "google", "a2a", "fastapi", "starlette", "uvicorn", "httpx",
     "httpx2", "altair", "rich", "jsonschema", "opentelemetry", "sametask.measurements", "sametask.agents.contract",
 )  # fmt: skip
+SDK = tuple(name for name in HEAVY if name not in ("pydantic", "anyio", "sametask.agents.contract"))
+"""What is not needed for the list of tools either."""
 RUN = """
 import sys
 from sametask.console.main import main
@@ -37,27 +39,38 @@ async def none(first_answer, limit_bytes):
 
 serving.early_pipes = none
 """
-WITHOUT = f"""
+
+
+def without(*modules: str) -> str:
+    """As if these were not installed."""
+    return f"""
 import sys
 
 class Missing:
     def find_spec(self, name, path=None, target=None):
-        if name in {HEAVY!r}:
+        if name in {modules!r}:
             raise ModuleNotFoundError(f"there is no {{name}} here")
 
 sys.meta_path.insert(0, Missing())
 """
-# And nothing else can load it: whoever is told to end has only that left to do.
-SLOW = f"""{WITHOUT}
+
+
+def slow(function: str) -> str:
+    """One of the two parts of loading never ends."""
+    return f"""
 import sys, threading
 from sametask.console.mcp_server import serving
 
-def load():
+def load(*args):
     print("loading", file=sys.stderr, flush=True)
     threading.Event().wait()
 
-serving.import_server = load
+serving.{function} = load
 """
+
+
+# Nothing else can load what is not loaded: whoever is told to end has only that left to do.
+SLOW_TOOLS, SLOW_SDK = without(*HEAVY) + slow("early_tools"), without(*SDK) + slow("import_server")
 HALF = """
 import sys
 from sametask.console.mcp_server import serving
@@ -148,18 +161,34 @@ async def ended(process: asyncio.subprocess.Process) -> tuple[int | None, list[d
     return process.returncode, [json.loads(one) for one in out.splitlines()], err.decode()
 
 
+async def ends_without(process: asyncio.subprocess.Process) -> None:
+    """What is missing is found out afterwards, and told in one line."""
+    code, more, err = await ended(process)
+    assert (code, more) == (1, [])
+    assert err.startswith("internal error: ModuleNotFoundError: there is no ")
+    assert err.count("\n") == 1
+
+
 @pytest.mark.parametrize(("first", "result"), [(initialize(), "protocolVersion"), (DISCOVER, "supportedVersions")])
 async def test_the_first_answer_needs_no_library(started: Started, first: bytes, result: str) -> None:
-    async with started(WITHOUT) as process:
+    async with started(without(*HEAVY)) as process:
         stdin(process).write(first)
         answer = (await heard(process))["result"]
         assert result in answer
         assert "- prefix_cache: Plans the memory" in answer["instructions"]
-        # What is missing is found out afterwards, and told in one line.
-        code, more, err = await ended(process)
-        assert (code, more) == (1, [])
-        assert err.startswith("internal error: ModuleNotFoundError: there is no ")
-        assert err.count("\n") == 1
+        await ends_without(process)
+
+
+@pytest.mark.parametrize("before", [b"", initialize() + INITIALIZED, DISCOVER])
+async def test_the_list_of_tools_needs_no_sdk(started: Started, before: bytes) -> None:
+    async with started(without(*SDK)) as process:
+        stdin(process).write(before + (LIST if before.startswith(initialize()) else LIST_2026))
+        if before:
+            await heard(process)
+        assert {"prefix_cache_plan", "task_submit", "read_report"} <= {
+            tool["name"] for tool in (await heard(process))["result"]["tools"]
+        }
+        await ends_without(process)
 
 
 @pytest.mark.parametrize("first", [initialize(), DISCOVER])
@@ -168,7 +197,7 @@ async def test_who_asked_already_is_answered_before_anything_is_loaded(arguments
     read, write = os.pipe()
     os.write(write, first)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-c", SLOW + RUN, *arguments, stdin=read, stdout=pipe, stderr=asyncio.subprocess.STDOUT
+        sys.executable, "-P", "-c", SLOW_TOOLS + RUN, *arguments, stdin=read, stdout=pipe, stderr=asyncio.subprocess.STDOUT
     )
     os.close(read)
     async with asyncio.timeout(60):
@@ -228,21 +257,23 @@ async def test_a_conversation_begins_as_it_does_with_the_sdk_alone(started: Star
     assert early == await converse(PLAIN)
 
 
-AT_ONCE = {
-    "nothing": b"",
-    "half a line": b"{",
-    "a notification": INITIALIZED,
-    "initialize": initialize(),
-    "initialize for the SDK": initialize("2099-01-01"),
-    "initialize that is refused": initialize(sampling=True),
-    "discover": DISCOVER,
-    "more than that": initialize() + INITIALIZED + LIST,
-    "the list": LIST_2026,
+AT_ONCE: dict[str, tuple[bytes, list[Any]]] = {  # what is sent, and the ids that are answered
+    "nothing": (b"", []),
+    "half a line": (b"{", []),
+    "a notification": (INITIALIZED, []),
+    "initialize": (initialize(), [0]),
+    "initialize for the SDK": (initialize("2099-01-01"), [0]),
+    "initialize that is refused": (initialize(sampling=True), [0]),
+    "discover": (DISCOVER, ["d"]),
+    "more than that": (initialize() + INITIALIZED + LIST, [0, 1]),
+    "the list": (LIST_2026, [1]),
 }
 
 
-@pytest.mark.parametrize("sent", [pytest.param(sent, id=name) for name, sent in AT_ONCE.items()])
-async def test_who_leaves_at_once_gets_at_least_what_the_sdk_would_have_said(started: Started, sent: bytes) -> None:
+@pytest.mark.parametrize(("sent", "ids"), [pytest.param(*case, id=name) for name, case in AT_ONCE.items()])
+async def test_who_leaves_at_once_gets_at_least_what_the_sdk_would_have_said(
+    started: Started, sent: bytes, ids: list[Any]
+) -> None:
     answers: list[list[dict[str, Any]]] = []
     for before in ("", PLAIN):
         async with started(before) as process:
@@ -252,31 +283,40 @@ async def test_who_leaves_at_once_gets_at_least_what_the_sdk_would_have_said(sta
             assert (code, err) == (0, "")
             answers.append(said)
     early, plain = answers
-    # A request that is not answered when stdin closes may be dropped by the SDK, which is quicker at times.
+    assert [answer["id"] for answer in early] == ids
+    # What is not answered when stdin closes may be dropped by the SDK.
     assert [answer for answer in plain if answer not in early] == []
-    assert all(answer["id"] in (0, "d") for answer in early if answer not in plain)
 
 
-@pytest.mark.parametrize("sent", [b"", initialize(), initialize() + INITIALIZED, initialize() + INITIALIZED + LIST, LIST_2026])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_while_it_is_loading_ends_it_at_once(started: Started, sent: bytes, number: signal.Signals) -> None:
-    async with started(SLOW) as process:
+BEGUN = initialize() + INITIALIZED
+STAGES = {  # what is loading, what was sent, how much of that is answered, and whether that is all
+    "tools": (SLOW_TOOLS, b"", 0, True),
+    "tools, initialize": (SLOW_TOOLS, BEGUN, 1, True),
+    "tools, initialize and list": (SLOW_TOOLS, BEGUN + LIST, 1, False),
+    "tools, list": (SLOW_TOOLS, LIST_2026, 0, False),
+    "SDK": (SLOW_SDK, b"", 0, True),
+    "SDK, initialize and list": (SLOW_SDK, BEGUN + LIST, 2, True),
+    "SDK, a call": (SLOW_SDK, DISCOVER + LIST_2026 + plan(_meta=META), 2, False),
+}
+LOADING = [
+    pytest.param(slow, sent, count, how, id=f"{name}: {how}")
+    for name, (slow, sent, count, whole) in STAGES.items()
+    for how in ("SIGTERM", "SIGINT", "stdin closed")
+    if whole or how != "stdin closed"  # then what was asked is answered first
+]
+
+
+@pytest.mark.parametrize(("slow", "sent", "count", "how"), LOADING)
+async def test_it_ends_at_once_while_it_is_loading(started: Started, slow: str, sent: bytes, count: int, how: str) -> None:
+    async with started(slow) as process:
         stdin(process).write(sent)
-        if sent.startswith(initialize()):
-            assert (await heard(process))["id"] == 0
+        for _ in range(count):
+            assert "result" in await heard(process)
         await said(process, b"loading")
-        process.send_signal(number)
-        assert await ended(process) == (0, [], "")
-
-
-@pytest.mark.parametrize("sent", [b"", initialize(), initialize() + INITIALIZED])
-async def test_a_client_that_leaves_while_it_is_loading_ends_it_at_once(started: Started, sent: bytes) -> None:
-    async with started(SLOW) as process:
-        stdin(process).write(sent)
-        if sent:
-            assert (await heard(process))["id"] == 0
-        await said(process, b"loading")
-        stdin(process).close()
+        if how == "stdin closed":
+            stdin(process).close()
+        else:
+            process.send_signal(signal.Signals[how])
         assert await ended(process) == (0, [], "")
 
 

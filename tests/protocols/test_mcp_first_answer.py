@@ -1,4 +1,4 @@
-"""The first answer of a stdio connection is what the SDK says, character for character; where that is not certain, none."""
+"""The first answers of a stdio connection are what the SDK says, character for character; where that is not certain, none."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -14,11 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mcp.shared.message import SessionMessage
-from sametask.agents.contract import Roster
 from sametask.agents.runtime import open_engine
+from sametask.agents.team import team
 from sametask.protocols.mcp.early import AnsweredOnce, HeldLines
-from sametask.protocols.mcp.first_answer import CHECKED_SDK, HANDSHAKES, FirstAnswer
+from sametask.protocols.mcp.first_answer import CHECKED_SDK, HANDSHAKES, FirstAnswers, NotYet, Tools
+from sametask.protocols.mcp.listing import LIST_TTL_MS, listing
 from sametask.protocols.mcp.pipes import LinesIn, LinesOut
+from sametask.protocols.mcp.plain_tools import task_tools
 from sametask.protocols.mcp.server import build_server
 
 INSTRUCTIONS = 'Ask für 🦆, "quoted" \\ and\nin two lines.'
@@ -86,51 +89,124 @@ LEFT = {
 }  # fmt: skip
 
 
+def tools_list(request_id: Any = 7, **params: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": request_id, "method": "tools/list", "params": params}
+
+
+BARE = {"jsonrpc": "2.0", "id": 7, "method": "tools/list"}
+MODERN_LIST = tools_list(_meta=META)
+AFTERWARDS = {
+    "initialize, list": [initialize(), tools_list()],
+    "initialize, list without parameters": [initialize("2024-11-05"), BARE],
+    "initialize, list twice": [initialize(), tools_list(_meta={"progressToken": 1, "traceparent": "x"}), tools_list("8")],
+    "list": [MODERN_LIST],
+    "list, discover, list": [MODERN_LIST, discover(), tools_list(9, _meta=META)],
+    "discover twice": [discover(), discover()],
+}
+LEFT_AFTERWARDS = {
+    "a page of the list": [initialize(), tools_list(cursor="x")],
+    "the list of the other kind after initialize": [initialize(), MODERN_LIST],
+    "the list of the other kind after discover": [discover(), tools_list()],
+    "a list that nothing came before": [tools_list()],
+    "initialize twice": [initialize(), initialize()],
+    "initialize after discover": [discover(), initialize()],
+    "discover after initialize": [initialize(), discover()],
+    "a list with more": [discover(), tools_list(_meta=META, more=1)],
+    "a progress token that is none": [initialize(), tools_list(_meta={"progressToken": 1.5})],
+    "no parameters": [initialize(), BARE | {"params": None}],
+}
+
+Sdk = Callable[[list[str]], Awaitable[list[str]]]
+
+
+def first_answers(tools: bool = True) -> FirstAnswers:
+    answers = FirstAnswers(INSTRUCTIONS)
+    if tools:
+        roster = team()
+        answers.tools = Tools(listing(roster, task_tools(roster, lambda: pytest.fail("nothing is called"))), LIST_TTL_MS)
+    return answers
+
+
 @pytest.fixture
-def first_answer() -> FirstAnswer:
-    return FirstAnswer(INSTRUCTIONS)
+def first_answer() -> FirstAnswers:
+    return first_answers(tools=False)
 
 
-async def told_by_the_sdk(line: str) -> str | None:
-    """What the SDK's server writes to the first line of a connection."""
-    try:
-        message = t.jsonrpc_message_adapter.validate_json(line, by_name=False)
-    except ValueError:
-        return None
-    async with open_engine("sqlite:///:memory:", Roster([])) as engine:
-        built = build_server(engine, instructions=INSTRUCTIONS, long_tools="both").server
-        to_server, from_client = anyio.create_memory_object_stream[SessionMessage | Exception](1)
-        to_client, from_server = anyio.create_memory_object_stream[SessionMessage](1)
-        with anyio.fail_after(10):
+@pytest.fixture
+async def sdk() -> AsyncGenerator[Sdk]:
+    """What the SDK's server writes to the lines of a new connection, one answer to each; "" where the first has none."""
+    async with open_engine("sqlite:///:memory:", team()) as engine:
+        server = build_server(engine, instructions=INSTRUCTIONS, long_tools="both").server
+
+        async def sdk(lines: list[str]) -> list[str]:
+            answers: list[str] = []
+            to_server, from_client = anyio.create_memory_object_stream[SessionMessage | Exception](1)
+            to_client, from_server = anyio.create_memory_object_stream[SessionMessage](1)
             async with anyio.create_task_group() as group, to_server, from_server:
-                group.start_soon(built.run, from_client, to_client, built.create_initialization_options())
-                await to_server.send(SessionMessage(message))
-                said = await from_server.receive()
+                group.start_soon(server.run, from_client, to_client, server.create_initialization_options())
+                for line in lines:
+                    try:
+                        message = t.jsonrpc_message_adapter.validate_json(line, by_name=False)
+                    except ValueError:
+                        answers.append("")
+                        break
+                    await to_server.send(SessionMessage(message))
+                    with anyio.fail_after(10):
+                        said = await from_server.receive()
+                    answers.append(said.message.model_dump_json(by_alias=True, exclude_unset=True))
                 group.cancel_scope.cancel()
-    return said.message.model_dump_json(by_alias=True, exclude_unset=True)
+            return answers
+
+        yield sdk
 
 
 @pytest.mark.parametrize("request_", [pytest.param(request, id=name) for name, request in HOSTS.items()])
-async def test_what_hosts_ask_is_answered_as_the_sdk_answers_it(first_answer: FirstAnswer, request_: dict[str, Any]) -> None:
+async def test_what_hosts_ask_is_answered_as_the_sdk_answers_it(
+    sdk: Sdk, first_answer: FirstAnswers, request_: dict[str, Any]
+) -> None:
     line = json.dumps(request_)
     answered = first_answer.to(line)
     assert answered is not None
     assert (answered.line, answered.id) == (line, request_["id"])
-    assert answered.text == await told_by_the_sdk(line)
+    assert [answered.text] == await sdk([line])
+
+
+@pytest.mark.parametrize("requests", [pytest.param(requests, id=name) for name, requests in AFTERWARDS.items()])
+async def test_what_hosts_ask_next_is_answered_as_the_sdk_answers_it(sdk: Sdk, requests: list[dict[str, Any]]) -> None:
+    lines = [json.dumps(request) for request in requests]
+    answers = first_answers()
+    answered = [answers.to(line) for line in lines]
+    assert [json.loads(one.text) if one else None for one in answered] == [json.loads(text) for text in await sdk(lines)]
+
+
+@pytest.mark.parametrize("requests", [pytest.param(requests, id=name) for name, requests in LEFT_AFTERWARDS.items()])
+def test_what_is_not_certain_afterwards_is_left_to_the_sdk(requests: list[dict[str, Any]]) -> None:
+    answers = first_answers()
+    answered = [answers.to(json.dumps(request)) for request in requests]
+    assert [one is None for one in answered] == [False] * (len(requests) - 1) + [True]
+
+
+def test_the_list_waits_for_the_tools_and_nothing_else_does(first_answer: FirstAnswers) -> None:
+    for asked in (MODERN_LIST, discover(), MODERN_LIST):
+        if asked is MODERN_LIST:
+            with pytest.raises(NotYet):
+                first_answer.to(json.dumps(asked))
+        else:
+            assert first_answer.to(json.dumps(asked)) is not None
 
 
 async def test_without_instructions_there_are_none() -> None:
-    answered = FirstAnswer(None).to(json.dumps(discover()))
+    answered = FirstAnswers(None).to(json.dumps(discover()))
     assert answered is not None
     assert "instructions" not in json.loads(answered.text)["result"]
 
 
 @pytest.mark.parametrize("line", [pytest.param(line, id=name) for name, line in LEFT.items()])
-def test_what_is_not_certain_is_left_to_the_sdk(first_answer: FirstAnswer, line: str) -> None:
+def test_what_is_not_certain_is_left_to_the_sdk(first_answer: FirstAnswers, line: str) -> None:
     assert first_answer.to(line) is None
 
 
-def test_another_release_of_the_sdk_is_asked_itself(first_answer: FirstAnswer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_release_of_the_sdk_is_asked_itself(first_answer: FirstAnswers, monkeypatch: pytest.MonkeyPatch) -> None:
     from sametask.protocols.mcp import first_answer as module
 
     real = module.metadata.version
@@ -176,10 +252,10 @@ def damaged(draw: st.DrawFn) -> str:
 
 @given(line=damaged())
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_whatever_is_answered_the_sdk_would_have_answered_alike(first_answer: FirstAnswer, line: str) -> None:
-    answered = first_answer.to(line)
+async def test_whatever_is_answered_the_sdk_would_have_answered_alike(sdk: Sdk, line: str) -> None:
+    answered = first_answers(tools=False).to(line)
     if answered is not None:
-        assert answered.text == await told_by_the_sdk(line)
+        assert [answered.text] == await sdk([line])
 
 
 class Written(LinesOut):
@@ -193,15 +269,16 @@ class Written(LinesOut):
         pass
 
 
-async def test_nothing_follows_the_first_request_before_the_sdk_has_settled_it_too(first_answer: FirstAnswer) -> None:
+async def test_nothing_follows_the_first_request_before_the_sdk_has_settled_it_too(first_answer: FirstAnswers) -> None:
     line = json.dumps(discover())
     answered = first_answer.to(line)
     assert answered is not None
     reader = asyncio.StreamReader()
     reader.feed_data(b"third\n")
     reader.feed_eof()
-    once = AnsweredOnce(Written(), answered)
-    lines = HeldLines(deque(["before", line, "second"]), LinesIn(reader, once, 100), once)
+    written = Written()
+    once = AnsweredOnce(written)
+    lines = HeldLines(deque(["before", line, "second"]), LinesIn(reader, written, 100), deque([answered]), once)
     assert [await anext(lines), await anext(lines)] == ["before", line]
     following = asyncio.create_task(anext(lines))
     await asyncio.wait([following], timeout=0.01)
@@ -213,13 +290,14 @@ async def test_nothing_follows_the_first_request_before_the_sdk_has_settled_it_t
 
 
 async def test_an_answer_that_the_sdk_would_have_given_otherwise_is_told_on_stderr(
-    first_answer: FirstAnswer, capsys: pytest.CaptureFixture[str]
+    first_answer: FirstAnswers, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answered = first_answer.to(json.dumps(discover()))
     assert answered is not None
     for text, told in ((answered.text, ""), ('{"jsonrpc":"2.0","id":"a","result":{}}', "the SDK would have answered")):
         written = Written()
-        once = AnsweredOnce(written, answered)
+        once = AnsweredOnce(written)
+        once.drop(answered)
         asking = '{"jsonrpc":"2.0","id":"a","method":"elicitation/create"}\n'
         other = '{"jsonrpc":"2.0","id":1,"result":{}}\n'
         for line in (asking, other, text + "\n", text + "\n"):
