@@ -11,13 +11,12 @@ import sys
 import threading
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from ...agents.errors import Unavailable
+from ...agents.errors import InvalidInput, Unavailable
 from ...agents.runtime import check_engine
-from ...agents.team import descriptions as team_descriptions
+from ...agents.team import descriptions, team
 from ...protocols.mcp.early import EarlyPipes, early_pipes
 from ...protocols.mcp.first_answer import FirstAnswers, Tools
 from ...protocols.variants import Bind
@@ -56,13 +55,10 @@ async def run_mcp_server(options: Options) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):  # Windows: there a host ends us by closing stdin
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    roster: Roster | None = None
-    if options.files:
-        with claimed_stdout():  # an agent of the user's may print while it is imported
-            roster = roster_of(options.files)
-    told = team_descriptions() if roster is None else {agent.name: agent.description for agent in roster.values()}
     runs = runs_folder(options.runs)
-    plan = _Plan(roster, options.engine or default_engine(), runs, instructions(told, runs))
+    roster, tools = _own(options.files, runs) if options.files else (None, None)
+    told = descriptions() if roster is None else {agent.name: agent.description for agent in roster.values()}
+    plan = _Plan(roster, tools, options.engine or default_engine(), runs, instructions(told, runs))
     try:
         await (_serve_http(options, plan, stop) if options.http else _serve_stdio(plan, stop))
     finally:
@@ -76,12 +72,26 @@ async def run_mcp_server(options: Options) -> int:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is to be served; without a roster, the bundled team."""
+    """What is to be served; without a roster, the bundled team, and then its tools are not known yet."""
 
     roster: Roster | None
+    tools: Tools | None
     store: str
     runs: Path
     instructions: str
+
+
+def _own(files: tuple[str, ...], runs: Path) -> tuple[Roster, Tools]:
+    """The user's own agents, and what tools/list tells of them.
+
+    Raises: InvalidInput, as `load_roster`, and where a skill has the name of another tool.
+    """
+    with claimed_stdout():  # they may print while they are imported
+        roster = roster_of(files)
+        try:
+            return roster, early_tools(roster, runs)
+        except ValueError as error:
+            raise InvalidInput("agents", ", ".join(files), str(error)) from None
 
 
 async def _serve_http(options: Options, plan: _Plan, stop: asyncio.Event) -> None:
@@ -96,9 +106,10 @@ async def _serve_stdio(plan: _Plan, stop: asyncio.Event) -> None:
     bind = Bind()
     check_engine(plan.store)
     gc.disable()  # what is imported stays: to look for garbage in it takes a tenth of the time
-    async with early_pipes(FirstAnswers(plan.instructions), bind.max_message_bytes) as early:
+    async with early_pipes(FirstAnswers(plan.instructions, tools=plan.tools), bind.max_message_bytes) as early:
         if early is not None:
-            await early.tell_tools(await _in_thread(partial(early_tools, plan), early, stop))
+            if plan.tools is None:
+                await early.tell_tools(await _in_thread(lambda: team_tools(plan.runs), early, stop))
             await _in_thread(import_server, early, stop)
         gc.freeze()
         gc.enable()
@@ -131,6 +142,7 @@ async def _in_thread(load: Callable[[], Result], early: EarlyPipes, stop: asynci
     await asyncio.wait([loaded, *ends], return_when=asyncio.FIRST_COMPLETED)
     if not loaded.done():
         # Nothing is open yet. A thread cannot be ended, and Python's own end would pull the interpreter from under it.
+        sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
     for end in ends:
@@ -138,20 +150,22 @@ async def _in_thread(load: Callable[[], Result], early: EarlyPipes, stop: asynci
     return await loaded
 
 
-def early_tools(plan: _Plan) -> Tools:
-    """What tools/list will tell, without the SDK."""
+def early_tools(roster: Roster, runs: Path) -> Tools:
+    """What tools/list will tell, without the SDK.
+
+    Raises: ValueError where two tools would have one name.
+    """
     from ...protocols.mcp.listing import LIST_TTL_MS, listing
     from ...protocols.mcp.plain_tools import task_tools
     from .comparing import Comparisons
     from .reports import Reports
 
-    roster = _roster(plan)
-    extras = [
-        *task_tools(roster, _not_open),
-        *Comparisons(plan.runs).tools(),
-        *Reports(plan.runs, lambda: None).tools(),
-    ]
+    extras = [*task_tools(roster, _not_open), *Comparisons(runs).tools(), *Reports(runs, lambda: None).tools()]
     return Tools(listing(roster, extras), LIST_TTL_MS)
+
+
+def team_tools(runs: Path) -> Tools:
+    return early_tools(team(), runs)
 
 
 def _not_open() -> NoReturn:
@@ -172,7 +186,10 @@ async def _built(plan: _Plan) -> AsyncGenerator[McpServer]:
     from .comparing import comparing
     from .reports import Reports
 
-    async with open_engine(plan.store, _roster(plan)) as engine, comparing(plan.runs) as comparisons:
+    async with (
+        open_engine(plan.store, team() if plan.roster is None else plan.roster) as engine,
+        comparing(plan.runs) as comparisons,
+    ):
         reports = Reports(plan.runs, lambda: comparisons.measuring)
         yield build_server(
             engine,
@@ -181,10 +198,6 @@ async def _built(plan: _Plan) -> AsyncGenerator[McpServer]:
             extra_resources=reports.resources(),
             long_tools="both",
         )
-
-
-def _roster(plan: _Plan) -> Roster:
-    return roster_of(()) if plan.roster is None else plan.roster
 
 
 async def _first(*events: asyncio.Event) -> None:

@@ -15,8 +15,8 @@ from contextlib import asynccontextmanager
 from .first_answer import Answered, FirstAnswers, NotYet, Tools
 from .pipes import LinesIn, LinesOut, is_pipe, open_pipes, taken
 
-HELD_COUNT = 64
-"""How many lines are read ahead of the SDK, at most."""
+HELD_COUNT, HELD_CHARS = 64, 2**16
+"""How many lines are read ahead of the SDK, at most, and how long the last of them must be to be the last."""
 
 
 class EarlyPipes:
@@ -65,7 +65,7 @@ class EarlyPipes:
                     await self._out.flush()
                 self.begun.set()
                 self._idle.set()
-                if len(self._held) == HELD_COUNT:
+                if len(self._held) == HELD_COUNT or len(line) > HELD_CHARS:
                     return
             self.left.set()
         finally:

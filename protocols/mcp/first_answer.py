@@ -54,8 +54,10 @@ class Answered:
 class FirstAnswers:
     """What a server of `build_server` tells of itself on one connection. `tools` is to be set once they are known."""
 
-    def __init__(self, instructions: str | None, name: str = "sametask", version: str = "") -> None:
-        self.tools: Tools | None = None
+    def __init__(
+        self, instructions: str | None, *, tools: Tools | None = None, name: str = "sametask", version: str = ""
+    ) -> None:
+        self.tools = tools
         self._instructions = {} if instructions is None else {"instructions": instructions}
         self._name, self._version = name, version
         self._legacy: bool | None = None
@@ -79,7 +81,7 @@ class FirstAnswers:
         ):
             raise _NotCertain
         request_id, method, params = message["id"], message["method"], _object(message.get("params", {}))
-        if type(request_id) not in (int, str) or not metadata.version("mcp").startswith(CHECKED_SDK):
+        if type(request_id) not in (int, str) or not _version("mcp").startswith(CHECKED_SDK):
             raise _NotCertain
         if method == "initialize" and self._legacy is None:
             result, legacy = self._initialized(params), True
@@ -156,8 +158,12 @@ class FirstAnswers:
 
 
 def own_version() -> str:
+    return _version("sametask")
+
+
+def _version(distribution: str) -> str:
     try:
-        return metadata.version("sametask")
+        return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return "0"  # run from a folder that was never installed
 

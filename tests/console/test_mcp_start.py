@@ -70,7 +70,7 @@ serving.{function} = load
 
 
 # Nothing else can load what is not loaded: whoever is told to end has only that left to do.
-SLOW_TOOLS, SLOW_SDK = without(*HEAVY) + slow("early_tools"), without(*SDK) + slow("import_server")
+SLOW_TOOLS, SLOW_SDK = without(*HEAVY) + slow("team_tools"), without(*SDK) + slow("import_server")
 HALF = """
 import sys
 from sametask.console.mcp_server import serving
@@ -82,6 +82,15 @@ def load():
     print("loaded", file=sys.stderr, flush=True)
 
 serving.import_server = load
+"""
+CLASHING = """
+from sametask.agents import Agent
+
+agent = Agent("read", description="Reads")
+
+@agent.skill
+def report(name: str) -> str:
+    return name
 """
 META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -350,11 +359,14 @@ async def test_what_is_printed_while_it_is_loading_goes_to_stderr(started: Start
         (["--engine", "redis://x"], 2, "error: engine: 'redis://x' is not accepted"),
         (["--engine", "sqlite:////proc/no/tasks.db"], 2, "error: store: /proc/no/tasks.db cannot be used"),
         (["/no/such.py"], 2, "error: agents: '/no/such.py' is not accepted"),
+        (["read.py"], 2, "error: agents: 'read.py' is not accepted; tool name: 'read_report' would be both"),
     ],
 )
 async def test_what_the_user_got_wrong_is_told_before_anything_is_answered(
-    started: Started, more: list[str], code: int, says: str
+    started: Started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: list[str], code: int, says: str
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "read.py").write_text(CLASHING)
     async with started("", *more) as process:
         stdin(process).write(initialize())
         ended_with, answers, err = await ended(process)

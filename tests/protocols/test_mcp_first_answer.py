@@ -120,11 +120,9 @@ Sdk = Callable[[list[str]], Awaitable[list[str]]]
 
 
 def first_answers(tools: bool = True) -> FirstAnswers:
-    answers = FirstAnswers(INSTRUCTIONS)
-    if tools:
-        roster = team()
-        answers.tools = Tools(listing(roster, task_tools(roster, lambda: pytest.fail("nothing is called"))), LIST_TTL_MS)
-    return answers
+    roster = team()
+    listed = Tools(listing(roster, task_tools(roster, lambda: pytest.fail("nothing is called"))), LIST_TTL_MS)
+    return FirstAnswers(INSTRUCTIONS, tools=listed if tools else None)
 
 
 @pytest.fixture
