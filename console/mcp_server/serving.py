@@ -8,28 +8,26 @@ import gc
 import os
 import signal
 import sys
-import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING
 
-from ...agents.errors import InvalidInput, Unavailable
+from ...agents.errors import InvalidInput
 from ...agents.runtime import check_engine
 from ...agents.team import descriptions, team
-from ...protocols.mcp.early import EarlyPipes, early_pipes
+from ...protocols.mcp.early import early_pipes
 from ...protocols.mcp.first_answer import FirstAnswers, Tools
 from ...protocols.variants import Bind
 from ..agents import roster_of
 from ..stdout import claimed_stdout
 from .instructions import instructions
+from .loading import early_tools, import_server, in_thread, team_tools
 from .places import default_engine, runs_folder
 
 if TYPE_CHECKING:
     from ...agents.contract import Roster
     from ...protocols.mcp.server import McpServer
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -109,8 +107,8 @@ async def _serve_stdio(plan: _Plan, stop: asyncio.Event) -> None:
     async with early_pipes(FirstAnswers(plan.instructions, tools=plan.tools), bind.max_message_bytes) as early:
         if early is not None:
             if plan.tools is None:
-                await early.tell_tools(await _in_thread(lambda: team_tools(plan.runs), early, stop))
-            await _in_thread(import_server, early, stop)
+                await early.tell_tools(await in_thread(lambda: team_tools(plan.runs), stop, early.left))
+            await in_thread(import_server, stop, early.left)
         gc.freeze()
         gc.enable()
         from ...protocols.mcp.server import serve_server_stdio
@@ -119,64 +117,6 @@ async def _serve_stdio(plan: _Plan, stop: asyncio.Event) -> None:
             if sys.stderr.isatty():
                 print("sametask mcp speaks on stdin and stdout, which an MCP host is to hold; Ctrl-C stops", file=sys.stderr)
             await _first(stop, endpoint.closed or asyncio.Event())
-
-
-async def _in_thread(load: Callable[[], Result], early: EarlyPipes, stop: asyncio.Event) -> Result:
-    """What `load` gives. It imports, which takes its time: who is told to stop meanwhile, or is left alone, stops at once.
-
-    Raises: whatever `load` raised.
-    """
-    loop = asyncio.get_running_loop()
-    loaded: asyncio.Future[Result] = loop.create_future()
-
-    def run() -> None:
-        try:
-            result = load()
-        except BaseException as error:
-            loop.call_soon_threadsafe(loaded.set_exception, error)
-        else:
-            loop.call_soon_threadsafe(loaded.set_result, result)
-
-    threading.Thread(target=run, name="sametask-load", daemon=True).start()
-    ends = [asyncio.create_task(event.wait()) for event in (stop, early.left)]
-    await asyncio.wait([loaded, *ends], return_when=asyncio.FIRST_COMPLETED)
-    if not loaded.done():
-        # Nothing is open yet. A thread cannot be ended, and Python's own end would pull the interpreter from under it.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
-    for end in ends:
-        end.cancel()
-    return await loaded
-
-
-def early_tools(roster: Roster, runs: Path) -> Tools:
-    """What tools/list will tell, without the SDK.
-
-    Raises: ValueError where two tools would have one name.
-    """
-    from ...protocols.mcp.listing import LIST_TTL_MS, listing
-    from ...protocols.mcp.plain_tools import task_tools
-    from .comparing import Comparisons
-    from .reports import Reports
-
-    extras = [*task_tools(roster, _not_open), *Comparisons(runs).tools(), *Reports(runs, lambda: None).tools()]
-    return Tools(listing(roster, extras), LIST_TTL_MS)
-
-
-def team_tools(runs: Path) -> Tools:
-    return early_tools(team(), runs)
-
-
-def _not_open() -> NoReturn:
-    raise Unavailable("the server is starting; accepted: a retry in a while")
-
-
-def import_server() -> None:
-    from ...agents.runtime import sqlite
-    from ...protocols.mcp import server, stdio
-
-    _ = sqlite, server, stdio
 
 
 @contextlib.asynccontextmanager
