@@ -21,8 +21,8 @@ Result = TypeVar("Result")
 
 
 async def in_thread(load: Callable[[], Result], *ends: asyncio.Event) -> Result:
-    """What `load` gives. Where one of `ends` is set before that, this process ends at once, with the exit code 0: nothing may be
-    open yet.
+    """What `load` gives. Where one of `ends` is set before that, this process ends at once, with the exit code 0: nothing may
+    be open yet.
 
     Raises: whatever `load` raised.
     """
