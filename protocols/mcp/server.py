@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any, Literal
 
 import mcp.types as t
@@ -28,9 +27,12 @@ from ..listening import bind_socket, host_port, listen_http
 from ..variants import Bind, Endpoint
 from .awaited import run_awaited
 from .content import tool_result
+from .early import EarlyPipes
 from .extras import ExtraResource, ExtraTool
 from .failures import protocol_error, tool_error
+from .first_answer import own_version
 from .header_space import TrimsHeaders
+from .listing import LIST_TTL_MS
 from .oversize import TellsTooLarge
 from .plain_tools import task_tools
 from .quick import QuickCalls
@@ -39,7 +41,6 @@ from .tasks import TaskListening, TasksExtension, gated
 from .tools import ToolTable, tool_table
 
 PATH = "/mcp"
-LIST_TTL_MS = 60_000
 
 Context = ServerRequestContext[Any, Any]
 LongTools = Literal["tasks", "plain", "both"]
@@ -71,7 +72,7 @@ def build_server(
 
     Raises: ValueError when two tools would have one name.
     """
-    extras = [*(task_tools(engine) if long_tools != "tasks" else []), *extra_tools]
+    extras = [*(task_tools(engine.roster, lambda: engine) if long_tools != "tasks" else []), *extra_tools]
     table = tool_table(engine.roster, extras, long_skills=long_tools != "plain")
     resources = Resources([*catalogue(engine.roster), *extra_resources])
     tasks = TasksExtension(engine, table)
@@ -80,7 +81,7 @@ def build_server(
     hint = CacheHint(ttl_ms=LIST_TTL_MS, scope="public")
     server: Server[Any] = Server(
         name,
-        version=version or _own_version(),
+        version=version or own_version(),
         instructions=instructions,
         cache_hints={"tools/list": hint, "resources/list": hint, "resources/templates/list": hint, "prompts/list": hint},
         # Without this hook every tools/call of 2026-07-28 runs a whole tools/list to check the Mcp-Param headers.
@@ -134,13 +135,6 @@ class _Calls:
         if isinstance(output, BaseModel):
             return tool_result(output.model_dump(mode="json"))
         return t.CallToolResult(content=[t.TextContent(type="text", text=str(output))])
-
-
-def _own_version() -> str:
-    try:
-        return metadata.version("sametask")
-    except metadata.PackageNotFoundError:
-        return "0"  # run from a folder that was never installed
 
 
 async def _no_prompts(ctx: Context, params: t.PaginatedRequestParams | None) -> t.ListPromptsResult:
@@ -208,9 +202,9 @@ async def serve_stdio(engine: TaskEngine, bind: Bind) -> AsyncGenerator[Endpoint
 
 
 @asynccontextmanager
-async def serve_server_stdio(built: McpServer, bind: Bind) -> AsyncGenerator[Endpoint]:
-    """Serve what `build_server` built on stdin and stdout, as `serve_stdio` does."""
-    from .pipes import speak_on_stdio
+async def serve_server_stdio(built: McpServer, bind: Bind, early: EarlyPipes | None = None) -> AsyncGenerator[Endpoint]:
+    """Serve what `build_server` built on stdin and stdout, as `serve_stdio` does, or go on with what `early` has begun."""
+    from .stdio import speak_on_stdio
 
-    async with speak_on_stdio(built.server, bind.max_message_bytes) as closed:
+    async with speak_on_stdio(built.server, bind.max_message_bytes, early) as closed:
         yield Endpoint("stdio:", {}, closed)
