@@ -37,8 +37,9 @@ def load_roster(references: Sequence[str]) -> Roster:
 def _load(reference: str) -> list[Agent]:
     place, name = _split(reference)
     module = _module(reference, place)
-    # By identity: one agent under two names is one agent.
-    found = {id(value): (key, value) for key, value in vars(module).items() if isinstance(value, Agent)}
+    # By identity: one agent under two names is one agent. `__all__` also has what a module imports when it is asked for.
+    exported = {name: getattr(module, name, None) for name in getattr(module, "__all__", ())}
+    found = {id(value): (key, value) for key, value in {**exported, **vars(module)}.items() if isinstance(value, Agent)}
     if name:
         chosen = getattr(module, name, None)
         if not isinstance(chosen, Agent):

@@ -6,11 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..agents.contract import Roster
 from ..protocols.variants import variants
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from ..agents.contract import Roster
 
 
 def roster_of(files: Sequence[str]) -> Roster:

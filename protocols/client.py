@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..agents.errors import Conflict, SametaskError
-from ..agents.events import Event, Task, TaskState
+
+if TYPE_CHECKING:
+    from ..agents.events import Event, Task
 
 MAX_MESSAGE_BYTES = 64 * 2**20
 
@@ -114,6 +116,8 @@ def outcome(task: Task) -> Any:
     Raises: the task's own error; Conflict where it waits for an answer, which a plain call cannot give; SametaskError where
     it was canceled.
     """
+    from ..agents.events import TaskState  # pydantic is not needed to know which variants there are
+
     if task.error is not None:
         raise SametaskError.from_json(task.error.model_dump())
     if task.state is TaskState.COMPLETED:

@@ -14,11 +14,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
-from ..agents.engine import TaskEngine
 from ..agents.errors import InvalidInput, Unavailable
 from .client import MAX_MESSAGE_BYTES, Connect
+
+if TYPE_CHECKING:
+    from ..agents.engine import TaskEngine
 
 
 @dataclass(frozen=True)

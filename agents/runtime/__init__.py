@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..contract import Roster
-from ..engine import TaskEngine
 from ..errors import InvalidInput
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from ..contract import Roster
+    from ..engine import TaskEngine
 
 
 def open_engine(url: str, roster: Roster) -> AbstractAsyncContextManager[TaskEngine]:
@@ -14,9 +20,27 @@ def open_engine(url: str, roster: Roster) -> AbstractAsyncContextManager[TaskEng
 
     Raises: InvalidInput for another scheme.
     """
-    scheme, separator, path = url.partition(":///")
-    if scheme != "sqlite" or not separator or not path:
-        raise InvalidInput("engine", url, "accepted: sqlite:///PATH or sqlite:///:memory:")
+    path = _path(url)
     from .sqlite import SqliteEngine
 
     return SqliteEngine.open(path, roster)
+
+
+def check_engine(url: str) -> None:
+    """Open the store that `url` names, and close it again: whoever is to open the engine later learns now what is wrong.
+
+    Raises: InvalidInput as `open_engine`, and Unavailable as entering what it gives.
+    """
+    path = _path(url)
+    if path != ":memory:":
+        from .schema import connect
+
+        for connection in connect(Path(os.path.abspath(os.path.expanduser(path))), "FULL"):
+            connection.close()
+
+
+def _path(url: str) -> str:
+    scheme, separator, path = url.partition(":///")
+    if scheme != "sqlite" or not separator or not path:
+        raise InvalidInput("engine", url, "accepted: sqlite:///PATH or sqlite:///:memory:")
+    return path

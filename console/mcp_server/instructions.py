@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from ...agents.contract import Roster
 
-
-def instructions(roster: Roster, runs: Path) -> str:
-    agents = "\n".join(f"- {agent.name}: {agent.description}" for agent in roster.values())
+def instructions(descriptions: Mapping[str, str], runs: Path) -> str:
+    """`descriptions`: what each agent does, by its name."""
+    agents = "\n".join(f"- {name}: {description}" for name, description in descriptions.items())
     return f"""\
 sametask runs one set of agents over every agent protocol (MCP, REST, A2A, gRPC) and measures on this machine what each \
 protocol costs and what it loses when a connection or a server breaks.

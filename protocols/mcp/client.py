@@ -20,9 +20,10 @@ from ..client import AgentInfo, ClientSettings, SkillInfo
 from .connection import Connection, held
 from .content import value_of
 from .failures import from_result
+from .listing import AGENTS, SKILL
 from .status import task_of
 from .tasks_client import TERMINAL, TasksClient
-from .wire import AGENTS, KEY, SKILL, CreateTaskResult, DetailedTask
+from .wire import KEY, CreateTaskResult, DetailedTask
 
 REVISION = "2026-07-28"
 

@@ -15,11 +15,10 @@ import pydantic_core
 from ...agents.errors import SametaskError
 from ...agents.events import Artifact, DataPart, FilePart, Part, Task, TextPart
 from .failures import tool_error
+from .listing import WRAPPED
 from .wire import PART, WRAP
 
 JSON = "application/json"
-WRAPPED = "result"
-"""The field that holds a value which is not an object: until 2025-11-25 structured content has to be one."""
 
 
 def tool_result(value: Any, blocks: list[t.ContentBlock] | None = None) -> t.CallToolResult:

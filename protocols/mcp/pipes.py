@@ -1,4 +1,4 @@
-"""The SDK's stdio server over asyncio pipes: no thread per line, and it ends on SIGTERM while it waits for input."""
+"""This process's stdin and stdout as lines over asyncio pipes: no thread per line, and nothing else writes between them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,12 @@ import re
 import stat
 import sys
 from collections.abc import AsyncGenerator, Generator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import IO, Any, cast
-
-import anyio
-from mcp.server.lowlevel import Server
-from mcp.server.stdio import stdio_server
+from contextlib import asynccontextmanager
+from typing import IO
 
 from ...agents.errors import TooLarge
 from ..errors import codes
 
-CLOSE_S = 3.0
 _CHUNK_BYTES = 2**18
 _ID = re.compile(rb'"id"\s*:\s*("(?:[^"\\]|\\.){0,200}"|-?\d{1,20})')
 
@@ -28,47 +23,7 @@ _ID = re.compile(rb'"id"\s*:\s*("(?:[^"\\]|\\.){0,200}"|-?\d{1,20})')
 Ends = tuple[IO[bytes], IO[bytes]]
 
 
-@asynccontextmanager
-async def speak_on_stdio(server: Server[Any], limit_bytes: int) -> AsyncGenerator[asyncio.Event]:
-    """Serve on this process's stdin and stdout while the block runs; yields what is set once stdin has closed. From the very
-    call on, before anything else of the loop runs, what others print goes to stderr.
-    """
-    closed = asyncio.Event()
-    with contextlib.ExitStack() as stack:
-        # A terminal or a file is left to the SDK's own threads.
-        ends = stack.enter_context(_taken()) if all(_is_pipe(fd) for fd in (0, 1)) else None
-        speaking = asyncio.create_task(_speak(server, ends, limit_bytes))
-        speaking.add_done_callback(lambda _: closed.set())
-        try:
-            yield closed
-        finally:
-            speaking.cancel()
-            with anyio.CancelScope(shield=True):
-                await asyncio.wait([speaking], timeout=CLOSE_S)
-    if speaking.done() and not speaking.cancelled() and (error := speaking.exception()) is not None:
-        raise error
-
-
-async def _speak(server: Server[Any], ends: Ends | None, limit_bytes: int) -> None:
-    async with _official_stdio(ends, limit_bytes) as (read_stream, write_stream):
-        await server.run(read_stream, write_stream, server.create_initialization_options())
-
-
-@asynccontextmanager
-async def _official_stdio(ends: Ends | None, limit_bytes: int) -> AsyncGenerator[Any]:
-    if ends is None:
-        async with stdio_server() as streams:
-            yield streams
-        return
-    async with _pipes(ends, limit_bytes) as (lines_in, lines_out):
-        stdin = cast(anyio.AsyncFile[str], lines_in)  # the SDK only iterates over it
-        stdout = cast(anyio.AsyncFile[str], lines_out)  # and writes and flushes here
-        served: AbstractAsyncContextManager[Any] = stdio_server(stdin, stdout)
-        async with served as streams:
-            yield streams
-
-
-def _is_pipe(fd: int) -> bool:
+def is_pipe(fd: int) -> bool:
     try:
         mode = os.fstat(fd).st_mode
     except OSError:
@@ -138,7 +93,7 @@ class LinesIn:
 
 
 @contextlib.contextmanager
-def _taken() -> Generator[Ends]:
+def taken() -> Generator[Ends]:
     """Take stdin and stdout for the protocol's transports: while it lasts, what anything else prints goes to stderr."""
     sys.stdout.flush()
     kept = [os.dup(0), os.dup(1)]
@@ -158,7 +113,7 @@ def _taken() -> Generator[Ends]:
 
 
 @asynccontextmanager
-async def _pipes(ends: Ends, limit_bytes: int) -> AsyncGenerator[tuple[LinesIn, LinesOut]]:
+async def open_pipes(ends: Ends, limit_bytes: int) -> AsyncGenerator[tuple[LinesIn, LinesOut]]:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=_CHUNK_BYTES)
     reading, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), ends[0])

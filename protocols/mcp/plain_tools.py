@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel, Field
 
-from ...agents.contract import Origin
+from ...agents.contract import Origin, Roster
 from ...agents.engine import TaskEngine
 from ...agents.errors import InvalidInput
 from ...agents.events import Progress as ProgressEvent
@@ -30,36 +31,38 @@ class AnswerRequest(TaskRequest):
     answer: dict[str, Any] = Field(description="an object that fits the question's answer_schema")
 
 
-def task_tools(engine: TaskEngine) -> list[ExtraTool]:
-    """Each answers with the task as it stands: its state, result, error, open question, progress and artifacts."""
+def task_tools(roster: Roster, engine: Callable[[], TaskEngine]) -> list[ExtraTool]:
+    """Each answers with the task as it stands: its state, result, error, open question, progress and artifacts. `engine` is
+    asked for when one is called.
+    """
 
     async def submit(request: SubmitRequest, progress: Progress) -> Task:
-        skill = engine.roster.skill(request.agent, request.skill)
+        skill = roster.skill(request.agent, request.skill)
         if not skill.long:
             raise InvalidInput("skill", skill.name, "a long skill is accepted; this one answers at once, so call its own tool")
-        return await engine.submit(skill, skill.parse(request.input), key=request.key, origin=Origin(variant="mcp"))
+        return await engine().submit(skill, skill.parse(request.input), key=request.key, origin=Origin(variant="mcp"))
 
     async def status(request: TaskRequest, progress: Progress) -> Task:
-        return await engine.get(request.task_id)
+        return await engine().get(request.task_id)
 
     async def result(request: TaskRequest, progress: Progress) -> Task:
-        task = await engine.get(request.task_id)
+        task = await engine().get(request.task_id)
         if task.state.terminal or task.state is TaskState.INPUT_REQUIRED:
             return task
-        async for event in engine.events(task.id, task.last_seq):
+        async for event in engine().events(task.id, task.last_seq):
             if isinstance(event.body, ProgressEvent):
                 await progress(event.body.done, event.body.total, event.body.text)
             if event.state is TaskState.INPUT_REQUIRED:
                 break
-        return await engine.get(task.id)
+        return await engine().get(task.id)
 
     async def answer(request: AnswerRequest, progress: Progress) -> Task:
-        return await engine.answer(request.task_id, request.request_id, request.answer)
+        return await engine().answer(request.task_id, request.request_id, request.answer)
 
     async def cancel(request: TaskRequest, progress: Progress) -> Task:
-        return await engine.cancel(request.task_id)
+        return await engine().cancel(request.task_id)
 
-    long_skills = [f"{skill.agent}.{skill.name}" for skill in engine.roster.skills() if skill.long]
+    long_skills = [f"{skill.agent}.{skill.name}" for skill in roster.skills() if skill.long]
     return [
         ExtraTool(
             "task_submit",

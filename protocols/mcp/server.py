@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any, Literal
 
 import mcp.types as t
@@ -30,20 +29,22 @@ from ..listening import bind_socket, host_port, listen_http
 from ..variants import Bind, Endpoint
 from .awaited import run_awaited
 from .content import tool_result
+from .early import EarlyPipes
 from .event_store import RecentEvents
 from .extras import ExtraResource, ExtraTool
 from .failures import protocol_error, tool_error
+from .first_answer import own_version
 from .header_space import TrimsHeaders
+from .listing import LIST_TTL_MS, tool_name
 from .natives import NativeTool
 from .oversize import TellsTooLarge
 from .plain_tools import task_tools
 from .quick import QuickCalls
 from .resources import Resources, catalogue
 from .tasks import TaskListening, TasksExtension, gated
-from .tools import ToolTable, tool_name, tool_table
+from .tools import ToolTable, tool_table
 
 PATH = "/mcp"
-LIST_TTL_MS = 60_000
 RETRY_MS = 100
 """What a client of a broken stream waits before it asks for the rest (2025-11-25, basic/transports, "Resumability")."""
 
@@ -86,7 +87,7 @@ def build_server(
 
     Raises: ValueError when two tools would have one name.
     """
-    extras = [*(task_tools(engine) if long_tools != "tasks" else []), *extra_tools]
+    extras = [*(task_tools(engine.roster, lambda: engine) if long_tools != "tasks" else []), *extra_tools]
     table = tool_table(
         engine.roster, extras, native_tools, long_skills=long_tools != "plain", named=named, needs_tasks=needs_tasks
     )
@@ -98,7 +99,7 @@ def build_server(
     hint = CacheHint(ttl_ms=LIST_TTL_MS, scope="public")
     server: Server[Any] = (Server if lists_change else _Unchanging)(
         name,
-        version=version or _own_version(),
+        version=version or own_version(),
         instructions=instructions,
         cache_hints={"tools/list": hint, "resources/list": hint, "resources/templates/list": hint, "prompts/list": hint},
         # Without this hook every tools/call of 2026-07-28 runs a whole tools/list to check the Mcp-Param headers.
@@ -181,13 +182,6 @@ class _Calls:
             return tool_error(SkillFailed(error))
 
 
-def _own_version() -> str:
-    try:
-        return metadata.version("sametask")
-    except metadata.PackageNotFoundError:
-        return "0"  # run from a folder that was never installed
-
-
 async def _no_prompts(ctx: Context, params: t.PaginatedRequestParams | None) -> t.ListPromptsResult:
     return t.ListPromptsResult(prompts=[])
 
@@ -255,9 +249,9 @@ async def serve_stdio(engine: TaskEngine, bind: Bind) -> AsyncGenerator[Endpoint
 
 
 @asynccontextmanager
-async def serve_server_stdio(built: McpServer, bind: Bind) -> AsyncGenerator[Endpoint]:
-    """Serve what `build_server` built on stdin and stdout, as `serve_stdio` does."""
-    from .pipes import speak_on_stdio
+async def serve_server_stdio(built: McpServer, bind: Bind, early: EarlyPipes | None = None) -> AsyncGenerator[Endpoint]:
+    """Serve what `build_server` built on stdin and stdout, as `serve_stdio` does, or go on with what `early` has begun."""
+    from .stdio import speak_on_stdio
 
-    async with speak_on_stdio(built.server, bind.max_message_bytes) as closed:
+    async with speak_on_stdio(built.server, bind.max_message_bytes, early) as closed:
         yield Endpoint("stdio:", {}, closed)

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import mcp.types as t
 from pydantic import BaseModel, ValidationError
 
 from ...agents.contract import Roster, Skill, invalid_input
 from ...agents.errors import NotFound, UnknownAgent, UnknownSkill
-from .content import WRAPPED
 from .extras import ExtraTool
-from .wire import AGENTS, SKILL
+from .listing import INPUT, claim, is_object, listing, tool_name
 
 if TYPE_CHECKING:
     from .natives import NativeTool
-
-INPUT = "input"
 
 
 @dataclass(frozen=True)
@@ -64,10 +61,6 @@ class ToolTable:
         raise UnknownAgent(name, sorted(self.roster))
 
 
-def tool_name(skill: Skill) -> str:
-    return f"{skill.agent}_{skill.name}"
-
-
 def tool_table(
     roster: Roster,
     extras: Sequence[ExtraTool] = (),
@@ -82,85 +75,21 @@ def tool_table(
 
     Raises: ValueError when two tools would have one name.
     """
-    skills: dict[str, Skill] = {}
-    tools: list[t.Tool] = []
-    owners: dict[str, str] = {}
-    for skill in roster.skills():
-        if long_skills or not skill.long:
-            name = named(skill)
-            _claim(owners, name, f"the skill {skill.agent}.{skill.name}")
-            skills[name] = skill
-            tools.append(_skill_tool(name, skill))
-    for extra in extras:
-        _claim(owners, extra.name, f"the tool {extra.name}")
-        tools.append(_extra_tool(extra))
+    chosen = {named(skill): skill for skill in roster.skills() if long_skills or not skill.long}
+    told = listing(roster, extras, long_skills=long_skills, named=named)
+    owners = {tool["name"]: f"the tool {tool['name']}" for tool in told["tools"]}
     for native in natives:
-        _claim(owners, native.tool.name, f"the tool {native.tool.name}")
-        tools.append(native.tool)
-    inputs = {name: skill.input for name, skill in skills.items()} | {extra.name: extra.input for extra in extras}
-    agents = [{"name": a.name, "description": a.description, "version": a.version} for a in roster.values()]
+        claim(owners, native.tool.name, f"the tool {native.tool.name} that answers by itself")
+    listed = t.ListToolsResult.model_validate(told, by_name=False)
+    listed.tools.extend(native.tool for native in natives)
+    inputs = {name: skill.input for name, skill in chosen.items()} | {extra.name: extra.input for extra in extras}
     return ToolTable(
         roster=roster,
-        skills=skills,
+        skills=chosen,
         extras={extra.name: extra for extra in extras},
-        listing=t.ListToolsResult(tools=tools, _meta={AGENTS: agents}),
-        schemas={tool.name: tool.input_schema for tool in tools},
+        listing=listed,
+        schemas={tool.name: tool.input_schema for tool in listed.tools},
         natives={native.tool.name: native for native in natives},
         needs_tasks=frozenset([*needs_tasks, *(native.tool.name for native in natives if native.needs_tasks)]),
-        wrapped=frozenset(name for name, model in inputs.items() if not _is_object(model.model_json_schema())),
+        wrapped=frozenset(name for name, model in inputs.items() if not is_object(model.model_json_schema())),
     )
-
-
-def _claim(owners: dict[str, str], name: str, owner: str) -> None:
-    if name in owners:
-        raise ValueError(f"tool name: {name!r} would be both {owners[name]} and {owner}; rename one of them")
-    owners[name] = owner
-
-
-def _skill_tool(name: str, skill: Skill) -> t.Tool:
-    words = skill.name.replace("_", " ")
-    return t.Tool(
-        name=name,
-        title=f"{skill.agent}: {words}",
-        description=skill.description,
-        input_schema=object_schema(skill.input_schema, INPUT),
-        output_schema=object_schema(skill.output_schema, WRAPPED),
-        # What a skill without the promise does is not known, and then the hints' own defaults are the careful ones.
-        annotations=t.ToolAnnotations(read_only_hint=skill.read_only, open_world_hint=False if skill.read_only else None),
-        _meta={SKILL: {"agent": skill.agent, "skill": skill.name, "long": skill.long}},
-    )
-
-
-def _extra_tool(tool: ExtraTool) -> t.Tool:
-    output = None if tool.output is None else tool.output.model_json_schema(mode="serialization")
-    return t.Tool(
-        name=tool.name,
-        title=tool.title or tool.name.replace("_", " "),
-        description=tool.description,
-        input_schema=object_schema(tool.input.model_json_schema(), INPUT),
-        output_schema=None if output is None else object_schema(output, WRAPPED),
-        annotations=t.ToolAnnotations(
-            read_only_hint=tool.read_only,
-            idempotent_hint=None if tool.read_only else tool.idempotent,
-            destructive_hint=None if tool.read_only else tool.destructive,
-        ),
-    )
-
-
-def object_schema(schema: dict[str, Any], field_name: str) -> dict[str, Any]:
-    """The schema itself where its root is an object, as tools require; else an object that holds the value in one field."""
-    if schema.get("type") == "object":
-        return schema
-    if _is_object(schema):
-        return {"type": "object", **schema}
-    inner = {name: value for name, value in schema.items() if name != "$defs"}
-    wrapped: dict[str, Any] = {"type": "object", "properties": {field_name: inner}, "required": [field_name]}
-    return {**wrapped, "$defs": schema["$defs"]} if "$defs" in schema else wrapped
-
-
-def _is_object(schema: dict[str, Any]) -> bool:
-    if "$ref" in schema:
-        # A recursive model: its root refers to its own definition.
-        target = cast(dict[str, Any], schema.get("$defs", {})).get(str(schema["$ref"]).rpartition("/")[2], {})
-        return target.get("type") == "object"
-    return schema.get("type") == "object"

@@ -69,7 +69,7 @@ VARIANTS: tuple[Variant, ...] = (
     replace(
         _A2A_JSONRPC,
         name="stock-a2a-jsonrpc",
-        title="stock: a2a-sdk's JSON-RPC routes and DefaultRequestHandler, in memory",
+        title="stock: a2a-sdk's JSON-RPC routes, in memory",
         server="stock.a2a_server:serve",
         lacks=_A2A_LACKS,
         stock_of="a2a-jsonrpc",

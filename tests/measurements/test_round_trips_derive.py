@@ -22,6 +22,7 @@ LINES = {
     " jsonrpc=tools/call",
     "mcp-stdio": "stdio tools/call 2026-07-28",
     "a2a-grpc": "grpc /lf.a2a.v1.A2AService/SendMessage a2a-version=1.0",
+    "a2a-grpc+resume": "grpc /lf.a2a.v1.A2AService/SendMessage a2a-version=1.0 a2a-extensions=urn:sametask:a2a:resume:1",
     "a2a-jsonrpc": "POST /a2a application/json -> application/json a2a-version=1.0 jsonrpc=SendMessage",
     "a2a-http": "POST /a2a/v1/message:send application/json -> application/a2a+json a2a-version=1.0",
     "grpc": "grpc /sametask.prefix_cache.v1.PrefixCache/Plan",
@@ -210,7 +211,7 @@ def test_every_variant_with_a_server_says_what_its_wire_looks_like():
 def test_a_stock_row_is_held_to_the_wire_of_the_variant_it_is_compared_with():
     known = variants()
     stock = {name: variant.stock_of for name, variant in known.items() if variant.stock_of}
-    assert len(stock) == 4
+    assert len(stock) == 5
     for name, compared in stock.items():
         assert known[name].fingerprint == known[compared].fingerprint
         assert (known[name].protocol, known[name].revision) == (known[compared].protocol, known[compared].revision)

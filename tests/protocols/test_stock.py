@@ -62,7 +62,7 @@ async def ended(client: AgentClient, task_id: str) -> Task:
 
 async def test_the_rows_are_labelled_and_name_what_they_are_compared_with():
     known = variants()
-    assert set(STOCK) == {"stock-fastapi", "stock-fastmcp", "stock-a2a-grpc", "stock-a2a-grpc-db"}
+    assert set(STOCK) == {"stock-fastapi", "stock-fastmcp", "stock-a2a-grpc", "stock-a2a-jsonrpc", "stock-a2a-grpc-db"}
     assert list(known)[-len(STOCK) :] == list(STOCK), "they stand last"
     for variant in STOCK.values():
         assert variant.title.startswith("stock: ")

@@ -6,15 +6,12 @@ import asyncio
 
 from ...contract import Agent, TaskContext
 from ...events import Artifact, DataPart
+from . import DESCRIPTION
 from .frontier import best, cheapest, pareto
 from .models import Assignment, CandidateModel, FrontierPoint, Query, RoutePlan, RouteRequest, Tuned, TuneRequest
 from .routing import Ask, Candidate, Outcome, Router, Sweep, spread, synthetic_queries
 
-agent = Agent(
-    "model_router",
-    description="Routes queries between a weak and a strong model; tunes the threshold on the cost-quality frontier.",
-    version="1",
-)
+agent = Agent("model_router", description=DESCRIPTION, version="1")
 
 
 @agent.skill(read_only=True)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from ...contract import Agent
+from . import DESCRIPTION
 from .crossing import crossings, sign
 from .models import Crossing, Estimate, EstimateRequest, Terms, Winner
 from .roofline import Dense, Deployment, Hardware, Mixture, compute_s, memory_s, step_s, token_cost
 
-agent = Agent(
-    "moe_break_even",
-    description="Tells when a mixture-of-experts deployment decodes more tokens per dollar than a dense one, and why.",
-    version="1",
-)
+agent = Agent("moe_break_even", description=DESCRIPTION, version="1")
 
 _NAMES: dict[Winner, str] = {"moe": "the mixture of experts", "dense": "the dense model", "tie": "neither"}
 

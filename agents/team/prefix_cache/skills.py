@@ -9,6 +9,7 @@ from itertools import islice
 from ...contract import Agent, Question, TaskContext
 from ...errors import InvalidInput
 from ...events import Artifact, DataPart
+from . import DESCRIPTION
 from .blocks import ELEMENT_BYTES, bytes_per_token, heads_per_gpu
 from .models import CacheReport, Capacity, HitRatePoint, Plan, PlanRequest, SimulateRequest
 from .replay import Counts, Prompt, Replay, distinct_blocks
@@ -20,11 +21,7 @@ MAX_BLOCKS = 10_000_000
 CATCH_UP_REQUESTS = 1000
 """Requests made up or served again at a time, so that a cancel is heard in between."""
 
-agent = Agent(
-    "prefix_cache",
-    description="Plans the memory of a KV cache; replays request traces through a content-addressed prefix cache (LRU).",
-    version="1",
-)
+agent = Agent("prefix_cache", description=DESCRIPTION, version="1")
 
 
 @agent.skill(read_only=True)
