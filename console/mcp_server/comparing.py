@@ -198,7 +198,7 @@ class _Job:
             raise SametaskError(f"the comparison's process ended with code {code}{kept}")
 
 
-async def _silent(done: float, total: float | None = None, text: str = "") -> None:
+async def _silent(done: float, total: float | None = None, text: str = "", *, event: tuple[str, int] | None = None) -> None:
     pass
 
 

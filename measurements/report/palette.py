@@ -52,6 +52,7 @@ KNOWN = {
     "mcp-http": "mcp-1",
     "mcp-http-2025": "mcp-2",
     "mcp-stdio": "mcp-3",
+    "mcp-stdio-2025": "mcp-4",
     "a2a-grpc": "a2a-1",
     "a2a-grpc+resume": "a2a-4",
     "a2a-jsonrpc": "a2a-2",

@@ -1,10 +1,19 @@
-"""MCP 2026-07-28: one tool per skill, long skills through the tasks extension (`io.modelcontextprotocol/tasks`, SEP-2663)."""
+"""MCP: one tool per skill. Long skills go through the tasks extension in 2026-07-28 (SEP-2663), and are calls that wait in
+2025-11-25, resumed with `Last-Event-ID`.
+"""
 
 from ..variants import Variant
 
 ORDER = 20
 
 _REVISION = "2026-07-28"
+_REVISION_2025 = "2025-11-25"
+_LACKS_2025 = {
+    "event_replay": "Last-Event-ID gives back what one call's stream has missed; a new call starts its own (2025-11-25,"
+    " basic/transports, Resumability and Redelivery)",
+    "event_numbers": "notifications/progress carries no sequence number (2025-11-25, basic/utilities/progress)",
+    "artifact_events": "no partial results: artifacts arrive inside the final result (2025-11-25, server/tools)",
+}
 _LACKS = {
     "event_replay": "no event log: tasks/get and notifications/tasks tell the newest status only (SEP-2663, Task Polling)",
     "event_numbers": "a status carries no sequence number (SEP-2663, Tasks)",
@@ -40,5 +49,30 @@ VARIANTS = (
         fingerprint=rf"stdio \S+ {_REVISION}",
         listeners=(),
         lacks=_LACKS,
+    ),
+    Variant(
+        name="mcp-http-2025",
+        protocol="mcp",
+        revision=_REVISION_2025,
+        transport="Streamable HTTP",
+        title="MCP 2025-11-25 (Streamable HTTP, sessions)",
+        server="mcp.server:serve_http",
+        client="mcp.client_2025:connect_http",
+        url="http://{http}/mcp",
+        fingerprint=rf"(POST|GET|DELETE) /mcp .*(mcp-protocol-version={_REVISION_2025}.*|jsonrpc=initialize)",
+        lacks=_LACKS_2025,
+    ),
+    Variant(
+        name="mcp-stdio-2025",
+        protocol="mcp",
+        revision=_REVISION_2025,
+        transport="stdio",
+        title="MCP 2025-11-25 (stdio)",
+        server="mcp.server:serve_stdio",
+        client="mcp.client_2025:connect_stdio",
+        url="stdio:",
+        fingerprint=rf"stdio \S+ {_REVISION_2025}",
+        listeners=(),
+        lacks=_LACKS_2025,
     ),
 )

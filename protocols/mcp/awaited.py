@@ -14,14 +14,15 @@ from mcp.shared.exceptions import MCPError
 from ...agents.contract import Skill
 from ...agents.engine import TaskEngine
 from ...agents.errors import InvalidInput, NotWaiting, SametaskError, TaskFinished, UnknownTask
-from ...agents.events import OpenQuestion, Progress, Task, TaskState
+from ...agents.events import Event, OpenQuestion, StateChanged, Task, TaskState
 from .content import final_result
 from .failures import protocol_error, tool_error
 from .origins import idempotency_key, origin
 from .questions import elicitation, form
 from .tasks import respond
+from .telling import tell_progress
 from .tools import ToolTable
-from .wire import MODERN
+from .wire import MODERN, QUESTION
 
 Outcome = t.CallToolResult | t.InputRequiredResult
 
@@ -43,10 +44,13 @@ async def run_awaited(
         return tool_error(error)
     except SametaskError as error:
         raise protocol_error(error) from None
-    return await wait_for(engine, task, ctx)
+    if ctx.protocol_version not in MODERN:  # there a client that wants a task's name declares tasks
+        named = Event(seq=1, at=task.created_at, body=StateChanged(state=TaskState.SUBMITTED))
+        await tell_progress(ctx, task.id, named, params.name)
+    return await wait_for(engine, task, ctx, params.name)
 
 
-async def wait_for(engine: TaskEngine, task: Task, ctx: ServerRequestContext[Any, Any]) -> Outcome:
+async def wait_for(engine: TaskEngine, task: Task, ctx: ServerRequestContext[Any, Any], tool: str) -> Outcome:
     """Follow the task to its end, telling progress; a question on the way is put to the caller where it can be."""
     while not task.state.terminal:
         if task.state is TaskState.INPUT_REQUIRED and task.question is not None:
@@ -55,8 +59,7 @@ async def wait_for(engine: TaskEngine, task: Task, ctx: ServerRequestContext[Any
                 return outcome
         else:
             async for event in engine.events(task.id, task.last_seq):
-                if isinstance(event.body, Progress):
-                    await ctx.session.report_progress(event.body.done, event.body.total, event.body.text or None)
+                await tell_progress(ctx, task.id, event, tool)
                 if event.state is TaskState.INPUT_REQUIRED:
                     break
         task = await engine.get(task.id)
@@ -79,15 +82,15 @@ async def _resumed(engine: TaskEngine, skill: Skill, params: t.CallToolRequestPa
 async def _ask(engine: TaskEngine, task: Task, question: OpenQuestion, ctx: ServerRequestContext[Any, Any]) -> Outcome | None:
     """None once the question is answered; else what the tool answers with."""
     if not ctx.session.check_client_capability(t.ClientCapabilities(elicitation=t.ElicitationCapability())):
-        return _unanswered(task, question)
+        return unanswered(task, question)
     if ctx.protocol_version in MODERN:
         return t.InputRequiredResult(input_requests={question.request_id: elicitation(question)}, request_state=task.id)
     try:
         response = await ctx.session.elicit_form(question.text, form(question.answer_schema), ctx.request_id)
     except MCPError:
-        return _unanswered(task, question)
+        return unanswered(task, question)
     if response.action == "cancel":
-        return _unanswered(task, question)
+        return unanswered(task, question)
     try:
         await respond(engine, task.id, question.request_id, response)
     except InvalidInput as error:
@@ -97,7 +100,8 @@ async def _ask(engine: TaskEngine, task: Task, question: OpenQuestion, ctx: Serv
     return None
 
 
-def _unanswered(task: Task, question: OpenQuestion) -> t.CallToolResult:
+def unanswered(task: Task, question: OpenQuestion) -> t.CallToolResult:
+    """What a call answers with whose caller cannot be asked."""
     text = (
         f"The task {task.id} waits for an answer to its question {question.request_id}: {question.text} "
         f"Answer it with a tool such as task_answer; it stays open until then."
@@ -105,5 +109,5 @@ def _unanswered(task: Task, question: OpenQuestion) -> t.CallToolResult:
     return t.CallToolResult(
         content=[t.TextContent(type="text", text=text)],
         is_error=True,
-        _meta={"sametask/question": {"task_id": task.id, **question.model_dump(mode="json")}},
+        _meta={QUESTION: {"task_id": task.id, **question.model_dump(mode="json")}},
     )

@@ -48,7 +48,7 @@ class McpClient:
                 return _agents(tools, described)
 
     async def call(self, agent: str, skill: str, request: Mapping[str, Any]) -> Any:
-        with _naming(agent):
+        with self.naming(agent):
             result = await self.connection.ask(self.connection.client.call_tool(_tool(agent, skill), dict(request)))
         if result.is_error:
             raise from_result(result)
@@ -100,9 +100,18 @@ class McpClient:
     async def cancel(self, task_id: str) -> None:
         await self._tasks.cancel(self.connection, task_id)
 
+    @contextmanager
+    def naming(self, agent: str) -> Generator[None]:
+        """Name the agent that was asked for in UnknownAgent: the server is sent the tool's name, and can name no more."""
+        try:
+            yield
+        except UnknownAgent as error:
+            accepted = str(error.details.get("accepted", "")).removeprefix("one of: ")
+            raise UnknownAgent(agent, accepted.split(", ")) from None
+
     async def _create(self, agent: str, skill: str, request: Mapping[str, Any], key: str | None) -> Task:
         meta = cast(t.RequestParamsMeta, {KEY: key}) if key is not None else None
-        with _naming(agent):
+        with self.naming(agent):
             result = await self.connection.ask(
                 self.connection.client.session.call_tool(_tool(agent, skill), dict(request), meta=meta, allow_claimed=True)
             )
@@ -159,21 +168,13 @@ def _tool(agent: str, skill: str) -> str:
     return f"{agent}_{skill}"
 
 
-@contextmanager
-def _naming(agent: str) -> Generator[None]:
-    """Name the agent that was asked for in UnknownAgent: the server is sent the tool's name, and can name no more."""
-    try:
-        yield
-    except UnknownAgent as error:
-        accepted = str(error.details.get("accepted", "")).removeprefix("one of: ")
-        raise UnknownAgent(agent, accepted.split(", ")) from None
-
-
 def _agents(tools: list[t.Tool], described: list[dict[str, Any]]) -> tuple[AgentInfo, ...]:
     known = {str(agent["name"]): agent for agent in described}
     skills: dict[str, list[SkillInfo]] = {name: [] for name in known}
     for tool in tools:
         marked: dict[str, Any] = (tool.meta or {}).get(SKILL) or {}
+        if known and not marked:
+            continue  # a server of ours, and a tool of its own beside the skills
         name = str(marked.get("skill", tool.name))
         info = SkillInfo(name, tool.description or "", bool(marked.get("long")), tool.input_schema, tool.output_schema or {})
         skills.setdefault(str(marked.get("agent", "")), []).append(info)
@@ -189,6 +190,13 @@ async def connect_http(url: str, settings: ClientSettings = ClientSettings()) ->
 
     Raises: InvalidInput when `url` is not an http or https URL.
     """
+    async with http_transport(url, settings) as transport, connect_over(transport, url, settings) as client:
+        yield client
+
+
+@asynccontextmanager
+async def http_transport(url: str, settings: ClientSettings) -> AsyncGenerator[Any]:
+    """The SDK's transport to that address. Raises: InvalidInput."""
     import httpx2
 
     try:
@@ -200,9 +208,7 @@ async def connect_http(url: str, settings: ClientSettings = ClientSettings()) ->
     # The answers' timeouts are the session's, so that an open subscription may be silent between two pings.
     timeout = httpx2.Timeout(None, connect=settings.connect_timeout_s)
     async with httpx2.AsyncClient(timeout=timeout) as http:
-        transport = streamable_http_client(url, http_client=http, max_sse_event_size=settings.max_message_bytes)
-        async with connect_over(transport, url, settings) as client:
-            yield client
+        yield streamable_http_client(url, http_client=http, max_sse_event_size=settings.max_message_bytes)
 
 
 @asynccontextmanager
@@ -211,13 +217,19 @@ async def connect_stdio(url: str, settings: ClientSettings = ClientSettings()) -
 
     Raises: InvalidInput where the url has no command; ConnectionLost where it cannot be started.
     """
+    transport, command = stdio_transport(url)
+    async with connect_over(transport, command, settings) as client:
+        yield client
+
+
+def stdio_transport(url: str) -> tuple[Any, str]:
+    """The SDK's transport to a process of that command, and the command's name. Raises: InvalidInput where there is none."""
     command, *arguments = shlex.split(url.removeprefix("stdio:")) or [""]
     if not command:
         raise InvalidInput("url", url, "accepted: stdio: and the command line that serves")
     target = StdioServerParameters(command=command, args=arguments, env=dict(os.environ))
     # The SDK's default is what stderr was when it was imported.
-    async with connect_over(stdio_client(target, errlog=sys.stderr), command, settings) as client:
-        yield client
+    return stdio_client(target, errlog=sys.stderr), command
 
 
 @asynccontextmanager

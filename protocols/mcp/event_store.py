@@ -1,33 +1,78 @@
 """The messages of open streams of 2025-11-25, by event id, so that a client whose connection broke gets the rest.
 
-They are kept in memory, the newest of them, as long as the server lives: a session of that revision does not outlive it either.
+What is told of a task has the task's log behind it: its event id is a cursor into that log, and says all that is needed to go
+on from there. So it is understood after a restart, and by any other process on the same store (see `resumed.py`). Everything
+else is kept in memory, the newest of it, as long as the server lives: a session of that revision does not outlive it either.
 
 Source: MCP 2025-11-25, basic/transports, "Resumability and Redelivery".
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import secrets
 from collections import OrderedDict
+from dataclasses import astuple, dataclass
+from typing import Any, Final
 
+import pydantic_core
 from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
-from mcp.types import JSONRPCMessage
+from mcp.types import JSONRPCMessage, JSONRPCNotification
+from pydantic import TypeAdapter, ValidationError
 
-KEPT_COUNT = 10_000
+from .wire import EVENT
+
+KEPT_COUNT: Final = 10_000
+_PREFIX: Final = "t."
+_FIELDS: Final = TypeAdapter(tuple[str, int, str | int, str | int, str])
 
 
-class RecentEvents(EventStore):
-    """Shape: an event id is a number behind a draw of this process's, so that another process's is unknown here."""
+@dataclass(frozen=True)
+class Cursor:
+    """Where in a task's log a stream stands: `seq` is told. `request` is the id of the call that the stream answers, `token`
+    its progress token, and `tool` what was called.
+    """
+
+    task: str
+    seq: int
+    request: str | int
+    token: str | int
+    tool: str
+
+    def encoded(self) -> str:
+        return _PREFIX + base64.urlsafe_b64encode(pydantic_core.to_json(astuple(self))).decode().rstrip("=")
+
+
+def decoded(event_id: str) -> Cursor | None:
+    """The cursor that an event id is; None where it is none of ours."""
+    if not event_id.startswith(_PREFIX):
+        return None
+    text = event_id.removeprefix(_PREFIX)
+    try:
+        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        return Cursor(*_FIELDS.validate_json(raw, strict=True))
+    except (ValidationError, binascii.Error, ValueError):
+        return None
+
+
+class Events(EventStore):
+    """The SDK's seam. `knows` says whether this process has the event in memory, so that the SDK can go on with its stream."""
 
     def __init__(self, kept_count: int = KEPT_COUNT) -> None:
-        self._events: OrderedDict[str, tuple[str, JSONRPCMessage | None]] = OrderedDict()
+        self._events: OrderedDict[str, tuple[int, str, JSONRPCMessage | None]] = OrderedDict()
         self._kept_count = kept_count
         self._process, self._count = secrets.token_urlsafe(9), 0
 
+    def knows(self, event_id: str) -> bool:
+        return event_id in self._events
+
     async def store_event(self, stream_id: str, message: JSONRPCMessage | None) -> str:
         self._count += 1
-        event_id = f"{self._process}.{self._count}"
-        self._events[event_id] = (stream_id, message)
+        cursor = _cursor(message)
+        event_id = f"{self._process}.{self._count}" if cursor is None else cursor.encoded()
+        self._events.pop(event_id, None)
+        self._events[event_id] = (self._count, stream_id, message)
         if len(self._events) > self._kept_count:
             self._events.popitem(last=False)
         return event_id
@@ -37,9 +82,19 @@ class RecentEvents(EventStore):
         found = self._events.get(last_event_id)
         if found is None:
             return None
-        stream_id = found[0]
-        after = int(last_event_id.rpartition(".")[2])
-        for event_id, (of, message) in [*self._events.items()]:
-            if of == stream_id and message is not None and int(event_id.rpartition(".")[2]) > after:
+        after, stream_id, _ = found
+        for event_id, (number, of, message) in [*self._events.items()]:
+            if of == stream_id and number > after and message is not None:
                 await send_callback(EventMessage(message, event_id))
         return stream_id
+
+
+def _cursor(message: JSONRPCMessage | None) -> Cursor | None:
+    if not isinstance(message, JSONRPCNotification) or message.method != "notifications/progress":
+        return None
+    params: dict[str, Any] = message.params or {}
+    meta: dict[str, Any] = params.get("_meta") or {}
+    told: dict[str, Any] | None = meta.get(EVENT)
+    if told is None:
+        return None
+    return Cursor(told["task"], told["seq"], told["request"], params["progressToken"], told["tool"])

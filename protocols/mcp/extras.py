@@ -20,7 +20,11 @@ from pydantic import BaseModel
 class Progress(Protocol):
     """Tells the caller how far the tool is; silent where the caller did not ask for it."""
 
-    async def __call__(self, done: float, total: float | None = None, text: str = "") -> None: ...
+    async def __call__(
+        self, done: float, total: float | None = None, text: str = "", *, event: tuple[str, int] | None = None
+    ) -> None:
+        """`event` is the task and the number of its event that is told so: a stream can be resumed after it (2025-11-25)."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from ...agents.events import Progress as ProgressEvent
 from ...agents.events import Task, TaskState
 from .extras import ExtraTool, Progress
 
+RESULT_TOOL = "task_result"
+
 
 class SubmitRequest(BaseModel):
     agent: str = Field(description="the agent's name")
@@ -51,7 +53,8 @@ def task_tools(roster: Roster, engine: Callable[[], TaskEngine]) -> list[ExtraTo
             return task
         async for event in engine().events(task.id, task.last_seq):
             if isinstance(event.body, ProgressEvent):
-                await progress(event.body.done, event.body.total, event.body.text)
+                told = event.body
+                await progress(told.done, told.total, told.text, event=(task.id, event.seq))
             if event.state is TaskState.INPUT_REQUIRED:
                 break
         return await engine().get(task.id)
@@ -82,7 +85,7 @@ def task_tools(roster: Roster, engine: Callable[[], TaskEngine]) -> list[ExtraTo
             read_only=True,
         ),
         ExtraTool(
-            "task_result",
+            RESULT_TOOL,
             "Waits until a task has ended or asks a question, and tells its result.",
             TaskRequest,
             result,

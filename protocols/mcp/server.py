@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import anyio
 import mcp.types as t
 from mcp.server.caching import CacheHint
 from mcp.server.context import HandlerResult, ServerRequestContext
@@ -25,12 +26,14 @@ from starlette.types import ASGIApp
 from ...agents.contract import Skill
 from ...agents.engine import TaskEngine
 from ...agents.errors import SametaskError, SkillFailed
+from ...agents.events import Event
+from ...agents.events import Progress as ProgressEvent
 from ..listening import bind_socket, host_port, listen_http
 from ..variants import Bind, Endpoint
 from .awaited import run_awaited
 from .content import tool_result
 from .early import EarlyPipes
-from .event_store import RecentEvents
+from .event_store import Events
 from .extras import ExtraResource, ExtraTool
 from .failures import protocol_error, tool_error
 from .first_answer import own_version
@@ -41,8 +44,11 @@ from .oversize import TellsTooLarge
 from .plain_tools import task_tools
 from .quick import QuickCalls
 from .resources import Resources, catalogue
+from .resumed import ResumesTasks
 from .tasks import TaskListening, TasksExtension, gated
+from .telling import tell_progress
 from .tools import ToolTable, tool_table
+from .wire import MODERN
 
 PATH = "/mcp"
 RETRY_MS = 100
@@ -58,6 +64,7 @@ class McpServer:
     `mcp.server.subscriptions`, is told to those who listen for it.
     """
 
+    engine: TaskEngine
     server: Server[Any]
     table: ToolTable
     listening: TaskListening
@@ -82,12 +89,14 @@ def build_server(
 
     `long_tools`: how long skills are offered. `tasks`: each is a tool, a task for a client that declares the extension and
     awaited for any other, unless `needs_tasks` names it, then it is refused; `plain`: through five generic tools (task_submit,
-    task_status, ...) instead; `both`: both. `named` gives a skill's tool its name. `lists_change` promises
-    that what is published on the server's `bus` tells of every change of its lists and resources.
+    task_status, ...) instead; `both`: both. Of `tasks`, a client of 2025-11-25, which has none, is shown
+    both as well. `named` gives a skill's tool its name. `lists_change` promises that what is published on the server's `bus`
+    tells of every change of its lists and resources.
 
     Raises: ValueError when two tools would have one name.
     """
-    extras = [*(task_tools(engine.roster, lambda: engine) if long_tools != "tasks" else []), *extra_tools]
+    plain = task_tools(engine.roster, lambda: engine)
+    extras = [*plain, *extra_tools]
     table = tool_table(
         engine.roster, extras, native_tools, long_skills=long_tools != "plain", named=named, needs_tasks=needs_tasks
     )
@@ -95,7 +104,8 @@ def build_server(
     tasks = TasksExtension(engine, table)
     bus = InMemorySubscriptionBus()
     listening = TaskListening(engine, ListenHandler(bus))
-    calls = _Calls(engine, table, tasks)
+    hidden = {tool.name for tool in plain} if long_tools == "tasks" else set[str]()
+    calls = _Calls(engine, table, tasks, hidden)
     hint = CacheHint(ttl_ms=LIST_TTL_MS, scope="public")
     server: Server[Any] = (Server if lists_change else _Unchanging)(
         name,
@@ -115,7 +125,7 @@ def build_server(
     for binding in tasks.methods():
         server.add_request_handler(binding.method, binding.params_type, gated(binding))
     server.extensions[tasks.identifier] = tasks.settings()
-    return McpServer(server, table, listening, bus)
+    return McpServer(engine, server, table, listening, bus)
 
 
 class _Unchanging(Server[Any]):
@@ -133,11 +143,13 @@ class _Unchanging(Server[Any]):
 
 
 class _Calls:
-    def __init__(self, engine: TaskEngine, table: ToolTable, tasks: TasksExtension) -> None:
+    def __init__(self, engine: TaskEngine, table: ToolTable, tasks: TasksExtension, hidden: Collection[str]) -> None:
         self._engine, self._table, self._tasks = engine, table, tasks
+        shown = [tool for tool in table.listing.tools if tool.name not in hidden]
+        self._modern = table.listing.model_copy(update={"tools": shown})
 
     async def list_tools(self, ctx: Context, params: t.PaginatedRequestParams | None) -> t.ListToolsResult:
-        return self._table.listing
+        return self._modern if ctx.protocol_version in MODERN else self._table.listing
 
     async def call_tool(self, ctx: Context, params: t.CallToolRequestParams) -> HandlerResult:
         if (extra := self._table.extras.get(params.name)) is not None:
@@ -156,8 +168,15 @@ class _Calls:
             return tool_error(error)
 
     async def _call_extra(self, tool: ExtraTool, ctx: Context, params: t.CallToolRequestParams) -> HandlerResult:
-        async def progress(done: float, total: float | None = None, text: str = "") -> None:
-            await ctx.session.report_progress(done, total, text or None)
+        async def progress(
+            done: float, total: float | None = None, text: str = "", *, event: tuple[str, int] | None = None
+        ) -> None:
+            if event is None:
+                await ctx.session.report_progress(done, total, text or None)
+            else:
+                task_id, seq = event
+                told = Event(seq=seq, body=ProgressEvent(done=done, total=total, text=text))
+                await tell_progress(ctx, task_id, told, tool.name)
 
         try:
             output = await tool.handler(self._table.parse(params.name, params.arguments), progress)
@@ -196,21 +215,24 @@ async def serve_http(engine: TaskEngine, bind: Bind) -> AsyncGenerator[Endpoint]
 @asynccontextmanager
 async def serve_server_http(built: McpServer, bind: Bind) -> AsyncGenerator[Endpoint]:
     """Serve what `build_server` built on Streamable HTTP, under `/mcp`. Raises: as `serve_http`."""
+    events, draining = Events(), anyio.Event()
     app = built.server.streamable_http_app(
         streamable_http_path=PATH,
         max_request_body_size=bind.max_message_bytes,
         transport_security=_security(bind),
         host=bind.host,
-        event_store=RecentEvents(),
+        event_store=events,
         retry_interval=RETRY_MS,
     )
     sock = bind_socket(bind)
     listeners = {"http": host_port(sock)}
-    everything = TrimsHeaders(TellsTooLarge(app, bind.max_message_bytes))
+    resumable = ResumesTasks(app, PATH, built.engine, events, _security(bind), draining)
+    everything = TrimsHeaders(TellsTooLarge(resumable, bind.max_message_bytes))
     async with listen_http(_quick_first(everything, built, bind, listeners["http"]), sock):
         try:
             yield Endpoint(f"http://{bind.advertise.get('http', listeners['http'])}{PATH}", listeners)
         finally:
+            draining.set()
             built.listening.close()
 
 

@@ -21,6 +21,8 @@ LINES = {
     "mcp-http": "POST /mcp application/json -> application/json mcp-protocol-version=2026-07-28 mcp-method=tools/call"
     " jsonrpc=tools/call",
     "mcp-stdio": "stdio tools/call 2026-07-28",
+    "mcp-http-2025": "POST /mcp application/json -> text/event-stream mcp-protocol-version=2025-11-25 jsonrpc=tools/call",
+    "mcp-stdio-2025": "stdio tools/call 2025-11-25",
     "a2a-grpc": "grpc /lf.a2a.v1.A2AService/SendMessage a2a-version=1.0",
     "a2a-grpc+resume": "grpc /lf.a2a.v1.A2AService/SendMessage a2a-version=1.0 a2a-extensions=urn:sametask:a2a:resume:1",
     "a2a-jsonrpc": "POST /a2a application/json -> application/json a2a-version=1.0 jsonrpc=SendMessage",
