@@ -55,7 +55,7 @@ def refused(done, *says: str, code: int = 2) -> None:
         ("call x y --agents raises.py", ["'raises.py'", "ZeroDivisionError at line 2", "FILE.py[:NAME]"]),
         ("call x y --agents none.py", ["'none.py'", "no Agent in it"]),
         ("agents missing.py", ["'missing.py'", "no such file"]),
-        ("serve --protocol soap", ["protocol: 'soap'", "mcp-stdio-2025, a2a-grpc, a2a-grpc+resume, a2a-jsonrpc, a2a-http, grpc"]),
+        ("serve --protocol soap", ["protocol: 'soap'", "a2a-grpc, a2a-grpc+resume, a2a-jsonrpc, a2a-http, grpc"]),
         ("serve --protocol ,", ["protocol: ','", "one or more"]),
         ("serve --protocol rest,rest", ["each variant once"]),
         ("serve --protocol mcp-stdio,rest", ["mcp-stdio", "alone"]),
