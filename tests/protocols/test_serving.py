@@ -76,7 +76,8 @@ async def test_ports_end_at_65535(port: int, names: tuple[str, ...]):
     [
         (
             ["soap"],
-            "one or more of: rest, mcp-http, mcp-stdio, mcp-http-2025, mcp-stdio-2025, a2a-grpc, a2a-grpc+resume, a2a-jsonrpc, a2a-http, grpc",
+            "one or more of: rest, mcp-http, mcp-stdio, mcp-http-2025, mcp-stdio-2025, "
+            "a2a-grpc, a2a-grpc+resume, a2a-jsonrpc, a2a-http, grpc",
         ),
         (["inproc"], "one or more of: rest"),
         (["rest", "rest"], "each variant once"),
