@@ -99,9 +99,7 @@ def result_message(result: Any, context_id: str) -> Message:
 def question_message(task_id: str, context_id: str, question: ours.OpenQuestion) -> Message:
     """The question in words, then as data: `{"request_id", "answer_schema"}`."""
     data = {"request_id": question.request_id, "answer_schema": question.answer_schema}
-    message = _message(task_id, context_id, [Part(text=question.text), _data_part(data)])
-    message.message_id = f"{task_id}:{question.request_id}"
-    return message
+    return _message(task_id, context_id, [Part(text=question.text), _data_part(data)], question.request_id)
 
 
 def _status(state: ours.TaskState, at: float, said: Message | None) -> TaskStatus:
@@ -110,12 +108,14 @@ def _status(state: ours.TaskState, at: float, said: Message | None) -> TaskStatu
     return status
 
 
-def _message(task_id: str, context_id: str, parts: Iterable[Part] = ()) -> Message:
-    return Message(message_id=uuid.uuid4().hex, task_id=task_id, context_id=context_id, role=Role.ROLE_AGENT, parts=parts)
+def _message(task_id: str, context_id: str, parts: Iterable[Part] = (), name: str = "") -> Message:
+    """A message of the agent's. What it says of a task has the same id whenever and by whichever process it is told."""
+    message_id = f"{task_id}:{name}" if name else uuid.uuid4().hex
+    return Message(message_id=message_id, task_id=task_id, context_id=context_id, role=Role.ROLE_AGENT, parts=parts)
 
 
 def _progress_message(task_id: str, context_id: str, progress: ours.Progress) -> Message:
-    message = _message(task_id, context_id, [Part(text=progress.text)])
+    message = _message(task_id, context_id, [Part(text=progress.text)], f"progress-{progress.done!r}")
     message.metadata.CopyFrom(to_struct({PROGRESS_KEY: {"done": progress.done, "total": progress.total}}))
     return message
 
@@ -127,7 +127,7 @@ def _progress(progress: ours.Progress) -> dict[str, Any]:
 def _error_message(task_id: str, context_id: str, error: ours.ErrorInfo) -> Message:
     """The error in one line, then as data: `{"code", "details"}`."""
     data = {"code": error.code, "details": error.details}
-    return _message(task_id, context_id, [Part(text=error.message), _data_part(data)])
+    return _message(task_id, context_id, [Part(text=error.message), _data_part(data)], "error")
 
 
 def _result(result: Any) -> Artifact:
