@@ -7,7 +7,8 @@ import shlex
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import mcp.types as t
 from mcp import Client, StdioServerParameters
@@ -25,7 +26,21 @@ from .status import task_of
 from .tasks_client import TERMINAL, TasksClient
 from .wire import KEY, CreateTaskResult, DetailedTask
 
+if TYPE_CHECKING:
+    import httpx2
+    from mcp.client.session import ElicitationFnT
+
 REVISION = "2026-07-28"
+
+
+@dataclass(frozen=True)
+class McpOptions:
+    """What an MCP client may have besides: `auth` signs its HTTP requests (the SDK's `OAuthClientProvider` is one), and
+    `elicitation` answers what a tool asks within its call.
+    """
+
+    auth: httpx2.Auth | None = None
+    elicitation: ElicitationFnT | None = None
 
 
 class McpClient:
@@ -49,7 +64,7 @@ class McpClient:
 
     async def call(self, agent: str, skill: str, request: Mapping[str, Any]) -> Any:
         with self.naming(agent):
-            result = await self.connection.ask(self.connection.client.call_tool(_tool(agent, skill), dict(request)))
+            result = await self.connection.ask(self.connection.client.call_tool(tool_of(agent, skill), dict(request)))
         if result.is_error:
             raise from_result(result)
         return value_of(result)
@@ -113,7 +128,7 @@ class McpClient:
         meta = cast(t.RequestParamsMeta, {KEY: key}) if key is not None else None
         with self.naming(agent):
             result = await self.connection.ask(
-                self.connection.client.session.call_tool(_tool(agent, skill), dict(request), meta=meta, allow_claimed=True)
+                self.connection.client.session.call_tool(tool_of(agent, skill), dict(request), meta=meta, allow_claimed=True)
             )
         if isinstance(result, CreateTaskResult):
             return task_of(result)
@@ -164,8 +179,9 @@ def _settled(event: Event) -> bool:
     return event.final or event.state is TaskState.INPUT_REQUIRED
 
 
-def _tool(agent: str, skill: str) -> str:
-    return f"{agent}_{skill}"
+def tool_of(agent: str, skill: str) -> str:
+    """The tool of a skill; of a server that is not ours, whose tools are no agent's, the tool itself."""
+    return f"{agent}_{skill}" if agent else skill
 
 
 def _agents(tools: list[t.Tool], described: list[dict[str, Any]]) -> tuple[AgentInfo, ...]:
@@ -185,17 +201,19 @@ def _agents(tools: list[t.Tool], described: list[dict[str, Any]]) -> tuple[Agent
 
 
 @asynccontextmanager
-async def connect_http(url: str, settings: ClientSettings = ClientSettings()) -> AsyncGenerator[McpClient]:
+async def connect_http(
+    url: str, settings: ClientSettings = ClientSettings(), options: McpOptions = McpOptions()
+) -> AsyncGenerator[McpClient]:
     """A client of `http://HOST:PORT/mcp`. Nothing is sent until the first request: 2026-07-28 has no handshake.
 
     Raises: InvalidInput when `url` is not an http or https URL.
     """
-    async with http_transport(url, settings) as transport, connect_over(transport, url, settings) as client:
+    async with http_transport(url, settings, options) as transport, connect_over(transport, url, settings, options) as client:
         yield client
 
 
 @asynccontextmanager
-async def http_transport(url: str, settings: ClientSettings) -> AsyncGenerator[Any]:
+async def http_transport(url: str, settings: ClientSettings, options: McpOptions = McpOptions()) -> AsyncGenerator[Any]:
     """The SDK's transport to that address. Raises: InvalidInput."""
     import httpx2
 
@@ -207,7 +225,7 @@ async def http_transport(url: str, settings: ClientSettings) -> AsyncGenerator[A
         raise InvalidInput("url", url, "accepted: http://HOST:PORT/mcp or https://HOST[:PORT]/mcp")
     # The answers' timeouts are the session's, so that an open subscription may be silent between two pings.
     timeout = httpx2.Timeout(None, connect=settings.connect_timeout_s)
-    async with httpx2.AsyncClient(timeout=timeout) as http:
+    async with httpx2.AsyncClient(timeout=timeout, auth=options.auth) as http:
         yield streamable_http_client(url, http_client=http, max_sse_event_size=settings.max_message_bytes)
 
 
@@ -233,9 +251,17 @@ def stdio_transport(url: str) -> tuple[Any, str]:
 
 
 @asynccontextmanager
-async def connect_over(target: Any, peer: str, settings: ClientSettings) -> AsyncGenerator[McpClient]:
+async def connect_over(
+    target: Any, peer: str, settings: ClientSettings, options: McpOptions = McpOptions()
+) -> AsyncGenerator[McpClient]:
     """A client over any of the SDK's transports; `peer` is what errors call the other end."""
     tasks = TasksClient(settings)
-    client = Client(target, mode=REVISION, extensions=[tasks], read_timeout_seconds=settings.request_timeout_s)
+    client = Client(
+        target,
+        mode=REVISION,
+        extensions=[tasks],
+        read_timeout_seconds=settings.request_timeout_s,
+        elicitation_callback=options.elicitation,
+    )
     async with held(client, peer) as connected:
         yield McpClient(connected, tasks)

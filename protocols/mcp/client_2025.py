@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from ...agents.errors import ConnectionLost, InvalidInput, SametaskError
 from ...agents.events import ArtifactEmitted, Event, OpenQuestion, Progress, Snapshot, StateChanged, Task, TaskState
 from ..client import ClientSettings, outcome
-from .client import McpClient, http_transport, stdio_transport
+from .client import McpClient, McpOptions, http_transport, stdio_transport, tool_of
 from .connection import Connection, held
 from .content import value_of
 from .failures import from_result
@@ -40,7 +40,7 @@ class Mcp2025Client(McpClient):
         self.connection, self._told, self._settings = connection, told, settings
 
     async def call(self, agent: str, skill: str, request: Mapping[str, Any]) -> Any:
-        result = await self._ask_tool(agent, f"{agent}_{skill}", dict(request))
+        result = await self._ask_tool(agent, tool_of(agent, skill), dict(request))
         if (asking := _asking(result)) is not None:
             outcome(asking)  # raises: it waits for an answer
         if result.is_error:
@@ -55,7 +55,7 @@ class Mcp2025Client(McpClient):
         self, agent: str, skill: str, request: Mapping[str, Any], *, key: str | None = None
     ) -> AsyncIterator[Event]:
         meta: dict[str, Any] = {} if key is None else {KEY: key}
-        async with aclosing(self._followed(agent, f"{agent}_{skill}", dict(request), meta)) as events:
+        async with aclosing(self._followed(agent, tool_of(agent, skill), dict(request), meta)) as events:
             async for event in events:
                 yield event
 
@@ -210,9 +210,11 @@ def _as_json(result: t.CallToolResult) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def connect_http(url: str, settings: ClientSettings = ClientSettings()) -> AsyncGenerator[Mcp2025Client]:
+async def connect_http(
+    url: str, settings: ClientSettings = ClientSettings(), options: McpOptions = McpOptions()
+) -> AsyncGenerator[Mcp2025Client]:
     """A client of `http://HOST:PORT/mcp`, once it has been welcomed. Raises: as `client.connect_http`; ConnectionLost."""
-    async with http_transport(url, settings) as transport, _connected(transport, url, settings) as client:
+    async with http_transport(url, settings, options) as transport, _connected(transport, url, settings, options) as client:
         yield client
 
 
@@ -220,13 +222,19 @@ async def connect_http(url: str, settings: ClientSettings = ClientSettings()) ->
 async def connect_stdio(url: str, settings: ClientSettings = ClientSettings()) -> AsyncGenerator[Mcp2025Client]:
     """A client of `stdio:COMMAND`. Raises: as `client.connect_stdio`."""
     transport, peer = stdio_transport(url)
-    async with _connected(transport, peer, settings) as client:
+    async with _connected(transport, peer, settings, McpOptions()) as client:
         yield client
 
 
 @asynccontextmanager
-async def _connected(transport: Any, peer: str, settings: ClientSettings) -> AsyncGenerator[Mcp2025Client]:
+async def _connected(transport: Any, peer: str, settings: ClientSettings, options: McpOptions) -> AsyncGenerator[Mcp2025Client]:
     told = Told()
-    client = Client(transport, mode=MODE, message_handler=told, read_timeout_seconds=settings.request_timeout_s)
+    client = Client(
+        transport,
+        mode=MODE,
+        message_handler=told,
+        read_timeout_seconds=settings.request_timeout_s,
+        elicitation_callback=options.elicitation,
+    )
     async with held(client, peer) as connection:
         yield Mcp2025Client(connection, told, settings)

@@ -111,7 +111,12 @@ async def _run(command: list[str], folder: Path, seconds: float) -> tuple[int, s
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env={**os.environ, "NO_COLOR": "1", "PATH": f"{NODE.parent}{os.pathsep}{os.environ['PATH']}"},
+        env={
+            **os.environ,
+            "NO_COLOR": "1",
+            "PATH": f"{NODE.parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(HERE.parents[1]),
+        },
     )
     try:
         async with asyncio.timeout(seconds):
