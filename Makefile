@@ -31,6 +31,7 @@ test: $(VENV)/.dev
 bench: $(VENV)/.runtime
 	@$(BIN)/python -m sametask.measurements.timing.throughput $(ARGS)
 	@$(BIN)/python -m sametask.measurements.timing.tail
+	@$(BIN)/python -m sametask.measurements.timing.startup
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

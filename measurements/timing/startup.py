@@ -22,9 +22,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from .ratios import Pair, Ratio, bootstrapped
+
 HELLO, AGAIN, OURS, OWN = "hello", "hello again", "sametask", "sametask with an agent of one's own"
 BOUND = 0.5
-RESAMPLES_COUNT = 2000
 WAIT_S = 60.0
 _REVISION = "2026-07-28"
 _META: dict[str, Any] = {
@@ -67,21 +68,6 @@ class Start:
     tools_ms: float
 
 
-@dataclass(frozen=True)
-class Ratio:
-    """Of two medians, with the 95% interval of a bootstrap over rounds."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def verdict(self) -> str:
-        if self.high <= BOUND:
-            return f"at most {BOUND:g}: yes"
-        return f"at most {BOUND:g}: no" if self.low > BOUND else f"at most {BOUND:g}: not certain"
-
-
 async def measure(rounds: int, seed: int) -> list[Start]:
     """Every server with every first request, once in each round, in an order of its own.
 
@@ -111,12 +97,14 @@ def ratio(starts: Sequence[Start], server: str, first: str, seed: int, field: st
             by_round.setdefault(start.round, {})[start.server] = getattr(start, field)
     pairs = [(cells[server], cells[HELLO]) for cells in by_round.values()]
 
-    def of(sample: Sequence[tuple[float, float]]) -> float:
+    def of(sample: Sequence[Pair]) -> float:
         return statistics.median(ours for ours, _ in sample) / statistics.median(hello for _, hello in sample)
 
-    draw = random.Random(seed)
-    resampled = sorted(of(draw.choices(pairs, k=len(pairs))) for _ in range(RESAMPLES_COUNT))
-    return Ratio(of(pairs), resampled[int(0.025 * RESAMPLES_COUNT)], resampled[int(0.975 * RESAMPLES_COUNT) - 1])
+    return bootstrapped(pairs, of, seed)
+
+
+def _verdict(found: Ratio) -> str:
+    return f"at most {BOUND:g}: {found.at_most(BOUND)}"
 
 
 def table(starts: Sequence[Start], seed: int) -> str:
@@ -129,7 +117,7 @@ def table(starts: Sequence[Start], seed: int) -> str:
             answer = f"{statistics.median(s.first_ms for s in mine):9.0f} ms"
             tools = f"{statistics.median(s.tools_ms for s in mine):10.0f} ms"
             shown = ratio(starts, server, first, seed)
-            judged = f"  {shown.verdict}" if server == OURS else ""
+            judged = f"  {_verdict(shown)}" if server == OURS else ""
             spread = f"{shown.low:.2f} to {shown.high:.2f}"
             lines.append(f"{first:<16} {server:<36} {answer:>12} {shown.value:6.2f} {spread:>14} {tools:>13}{judged}")
     return "\n".join(lines)

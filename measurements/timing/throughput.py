@@ -30,6 +30,7 @@ from ..samples import Sample
 from . import wire_calls
 from .bench_agent import ANSWER
 from .generator import Load, drive, lanes
+from .ratios import Pair, Ratio, bootstrapped
 from .wire_calls import Call
 
 METRIC = "throughput"
@@ -37,7 +38,6 @@ BUSY = 0.8
 """The share of its core above which the generator may have been the limit."""
 LEVELS = (1, 16)
 WARM_UP_S = 0.5
-RESAMPLES_COUNT = 2000
 AGENTS = f"{__package__}.bench_agent"
 
 
@@ -93,27 +93,18 @@ TARGETS = (
 NULL_PAIR = ("rest again", "rest")
 
 
-@dataclass(frozen=True)
-class Ratio:
-    """Of two throughputs: the median over rounds, with the 95% interval of a bootstrap over rounds."""
-
-    value: float
-    low: float
-    high: float
-
-
 def ratio(samples: Sequence[Sample], ours: str, stock: str, level: int, seed: int) -> Ratio | None:
     """None where no round has both."""
     by_round: dict[int, dict[str, float]] = {}
     for sample in samples:
         if sample.status == "ok" and sample.cell["level"] == level:
             by_round.setdefault(sample.trial, {})[sample.cell["contender"]] = sample.values["calls_per_s"]
-    pairs = [cells[ours] / cells[stock] for _, cells in sorted(by_round.items()) if ours in cells and stock in cells]
-    if not pairs:
-        return None
-    draw = random.Random(seed)
-    medians = sorted(statistics.median(draw.choices(pairs, k=len(pairs))) for _ in range(RESAMPLES_COUNT))
-    return Ratio(statistics.median(pairs), medians[int(0.025 * RESAMPLES_COUNT)], medians[int(0.975 * RESAMPLES_COUNT) - 1])
+    pairs = [(cells[ours], cells[stock]) for cells in by_round.values() if ours in cells and stock in cells]
+    return bootstrapped(pairs, _median_ratio, seed) if pairs else None
+
+
+def _median_ratio(pairs: Sequence[Pair]) -> float:
+    return statistics.median(ours / stock for ours, stock in pairs)
 
 
 async def measure(names: Sequence[str], rounds: int, seconds: float, seed: int) -> AsyncGenerator[Sample]:
@@ -222,18 +213,14 @@ def table(samples: Sequence[Sample], seed: int) -> str:
     for target in TARGETS:
         found = ratio(samples, target.ours, target.stock, max(LEVELS), seed)
         if found is not None:
-            lines.append(f"{_told(target.ours, target.stock, found)}; at least {target.bound:.3g}: {_verdict(found, target)}")
+            lines.append(
+                f"{_told(target.ours, target.stock, found)}; at least {target.bound:.3g}: {found.at_least(target.bound)}"
+            )
     return "\n".join(lines)
 
 
 def _told(ours: str, stock: str, found: Ratio) -> str:
     return f"{ours} : {stock} = {found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
-
-
-def _verdict(found: Ratio, target: Target) -> str:
-    if found.low >= target.bound:
-        return "yes"
-    return "no" if found.high < target.bound else "not certain"
 
 
 async def run(names: Sequence[str], rounds: int, seconds: float, seed: int, out: Path) -> int:

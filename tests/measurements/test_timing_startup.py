@@ -37,7 +37,7 @@ def test_the_bound_holds_where_the_whole_interval_is_below_it(times: float, spre
     starts = made(times, spread)
     found = ratio(starts, OURS, "initialize", seed=0)
     assert found.low <= found.value <= found.high
-    assert found.verdict == f"at most 0.5: {says}"
+    assert found.at_most(0.5) == says
     assert table(starts, 0).count(f"at most 0.5: {says}") >= 1
 
 
