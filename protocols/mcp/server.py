@@ -32,6 +32,7 @@ from ..listening import bind_socket, host_port, listen_http
 from ..variants import Bind, Endpoint
 from .awaited import run_awaited
 from .content import tool_result
+from .drain import EndsWithDrain
 from .early import EarlyPipes
 from .event_store import Events
 from .extras import ExtraResource, ExtraTool
@@ -226,7 +227,7 @@ async def serve_server_http(built: McpServer, bind: Bind) -> AsyncGenerator[Endp
     )
     sock = bind_socket(bind)
     listeners = {"http": host_port(sock)}
-    resumable = ResumesTasks(app, PATH, built.engine, events, _security(bind), draining)
+    resumable = ResumesTasks(EndsWithDrain(app, draining), PATH, built.engine, events, _security(bind), draining)
     everything = TrimsHeaders(TellsTooLarge(resumable, bind.max_message_bytes))
     async with listen_http(_quick_first(everything, built, bind, listeners["http"]), sock):
         try:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,13 @@ import mcp.types as t
 import pytest
 from mcp import Client
 from mcp.shared.message import ClientMessageMetadata
+from sametask.agents.events import Progress
+from sametask.agents.loading import load_roster
+from sametask.agents.runtime import open_engine
 from sametask.protocols.mcp.event_store import Cursor, decoded
+from sametask.protocols.mcp.server import serve_http
 from sametask.protocols.server_process import ServerOptions, ServerProcess, server_process
-from sametask.protocols.variants import variants
+from sametask.protocols.variants import Bind, variants
 
 AGENT = str(Path(__file__).with_name("counting_agent.py"))
 VARIANT = "mcp-http-2025"
@@ -242,3 +247,38 @@ def test_what_is_no_cursor_is_not_read_as_one(given: str):
 def test_a_cursor_keeps_what_is_a_number_and_what_is_a_text():
     for cursor in (Cursor("a", 1, 2, 3, "b"), Cursor("é", 0, "2", "3", "ü")):
         assert decoded(cursor.encoded()) == cursor
+
+
+async def test_a_server_that_stops_ends_its_streams_without_a_word_and_the_next_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    roster, store = load_roster([AGENT]), f"sqlite:///{tmp_path}/tasks.db"
+    async with AsyncExitStack() as stack:
+        engine = await stack.enter_async_context(open_engine(store, roster))
+        serving = serve_http(engine, Bind())
+        session = await stack.enter_async_context(Session.open((await serving.__aenter__()).url))
+        standing = await stack.enter_async_context(
+            session.http.stream("GET", session.url, headers=session.headers)  # what a client listens on between its calls
+        )
+        assert standing.status_code == 200
+        calling = asyncio.create_task(session.call("counting_count", counting(tmp_path)))
+        while not (tasks := await engine.list()):  # noqa: ASYNC110 - a task that is not there yet has no events
+            await asyncio.sleep(0)
+        async for event in engine.events(tasks[0].id):
+            if isinstance(event.body, Progress):
+                break
+        async with asyncio.timeout(20):
+            await serving.__aexit__(None, None, None)
+            cut = await calling
+            assert [line async for line in standing.aiter_lines() if line.startswith("data: {")] == []
+    assert cut.answer == {}, "a stream that is not finished does not look as if it were"
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+    open_gate(tmp_path)
+    async with (
+        open_engine(store, roster) as engine,
+        serve_http(engine, Bind()) as endpoint,
+        httpx.AsyncClient(timeout=20, headers=HEADERS) as http,
+    ):
+        rest = await Session(http, endpoint.url, session.headers).rest(cut.last_id)
+    assert cut.counted + rest.counted == [1, 2, 3, 4, 5, 6]
+    assert rest.answer["result"]["structuredContent"] == {"to": TO, "word": ""}
