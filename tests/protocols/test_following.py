@@ -277,7 +277,8 @@ async def test_a_cut_connection_is_recovered_by_the_protocols_own_means(name: st
                 events.append(event)
                 if len(events) == 3:
                     cut()
-        assert follower.lost_count == 1
+        # The client of 2025-11-25 asks for the rest with Last-Event-ID by itself: nobody above it hears of the loss.
+        assert follower.lost_count == (0 if name == "mcp-http-2025" else 1)
         assert follower.state is TaskState.INPUT_REQUIRED
         question = _question(events[-1])
         cut()
