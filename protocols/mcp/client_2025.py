@@ -8,6 +8,7 @@ server's plain tools.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -214,6 +215,8 @@ async def connect_http(
     url: str, settings: ClientSettings = ClientSettings(), options: McpOptions = McpOptions()
 ) -> AsyncGenerator[Mcp2025Client]:
     """A client of `http://HOST:PORT/mcp`, once it has been welcomed. Raises: as `client.connect_http`; ConnectionLost."""
+    # It says on stderr that it could not take leave of a server which is gone; whoever calls knows that by its own call.
+    logging.getLogger("mcp.client.streamable_http").setLevel(logging.ERROR)
     async with http_transport(url, settings, options) as transport, _connected(transport, url, settings, options) as client:
         yield client
 
