@@ -19,6 +19,7 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses of a name and port, in the order in which to try them. Raises: OSError."""
 
 MAX_URL_CHARACTERS = 2048
+LAST_PORT = 65_535
 
 # What `ipaddress` of every supported Python does not refuse by itself (IANA special-purpose registries, 2024).
 _REFUSED = [
@@ -118,14 +119,15 @@ async def check_url(url: str, targets: Targets, resolver: Resolve = resolve, fie
     except httpx.InvalidURL as error:
         raise InvalidInput(field, url, f"{_ACCEPTED} ({str(error)[:80]})") from None
     host, secure = parsed.raw_host.decode("ascii").strip("[]"), parsed.scheme == "https"
-    if parsed.scheme not in ("http", "https") or not host:
+    port = (443 if secure else 80) if parsed.port is None else parsed.port
+    if parsed.scheme not in ("http", "https") or not host or not 0 < port <= LAST_PORT:
         raise InvalidInput(field, url, _ACCEPTED)
     if len(url) > MAX_URL_CHARACTERS:
         raise InvalidInput(field, url, f"accepted: up to {MAX_URL_CHARACTERS} characters")
     if parsed.userinfo:
         raise InvalidInput(field, f"{parsed.scheme}://...@{host}", "accepted: a URL without user and password")
     try:
-        addresses = await resolver(host, parsed.port or (443 if secure else 80))
+        addresses = await resolver(host, port)
     except OSError as error:
         raise InvalidInput(field, url, f"accepted: a host that has an address ({error.strerror or error})") from None
     for address in addresses:

@@ -91,9 +91,7 @@ def _card(
         description=description,
         version=version,
         supported_interfaces=interfaces,
-        capabilities=AgentCapabilities(
-            streaming=True, push_notifications=True, extensions=[_extension(agents), declaration()]
-        ),
+        capabilities=AgentCapabilities(streaming=True, push_notifications=True, extensions=[_extension(agents), declaration()]),
         default_input_modes=["application/json", "text/plain"],
         default_output_modes=["application/json"],
         skills=skills,

@@ -17,7 +17,8 @@ from ...agents.webhooks import Webhook, WebhookState
 from ..webhook_delivery import Format
 from ..webhook_registration import check_webhook, webhooks_of
 from ..webhook_settings import WebhookSettings
-from ..webhook_signing import new_secret
+from ..webhook_signing import SECRET_PATTERN, new_secret
+from ..webhook_targets import MAX_URL_CHARACTERS
 from .problems import documented
 from .requests import read_json
 from .streams import Service
@@ -38,10 +39,14 @@ WebhookId = Annotated[str, Path(description="The id of a webhook, as its creatio
 class WebhookRequest(Given):
     """Where to send a task's events."""
 
-    url: str = Field(description="https, to a public address; others where the server is started to allow them")
+    url: str = Field(
+        description="https, to a public address; others where the server is started to allow them",
+        json_schema_extra={"format": "uri", "pattern": "^https?://", "maxLength": MAX_URL_CHARACTERS},
+    )
     secret: str | None = Field(
         default=None,
-        description="Signs each delivery (Standard Webhooks): `whsec_` and 24 to 64 bytes as base64; or one is made",
+        description="Signs each delivery (Standard Webhooks): `whsec_` and 24 to 64 bytes as base64; without it, one is made",
+        json_schema_extra={"pattern": SECRET_PATTERN},
     )
     after: int = Field(default=0, ge=0, le=2**53 - 1, description="Only events with a sequence number above this one")
 
