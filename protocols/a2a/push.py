@@ -39,17 +39,18 @@ PAGE_COUNT = 100
 
 
 def bodies(hook: Webhook, event: Event) -> list[bytes]:
-    """The updates of one event, the same whenever they are made: a message within has an id of its own event."""
+    """The updates of one event, as a stream tells them; the same whenever they are made."""
     found: list[bytes] = []
     for update in to_updates(hook.task_id, hook.kept["context_id"], event):
         if isinstance(update, TaskStatusUpdateEvent):
-            if update.status.HasField("message"):
-                update.status.message.message_id = f"{hook.task_id}:{event.seq}"
-            told = StreamResponse(status_update=update)
+            found.append(_json(StreamResponse(status_update=update)))
         else:
-            told = StreamResponse(artifact_update=update)
-        found.append(pydantic_core.to_json(MessageToDict(told)))
+            found.append(_json(StreamResponse(artifact_update=update)))
     return found
+
+
+def _json(told: StreamResponse) -> bytes:
+    return pydantic_core.to_json(MessageToDict(told))
 
 
 FORMATS = {FORMAT: Format("application/a2a+json", bodies)}

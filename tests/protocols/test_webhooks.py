@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from a2a.types import StreamResponse, a2a_pb2
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from google.protobuf.json_format import ParseDict
 from sametask.agents import Agent, Roster, TaskContext
 from sametask.agents.events import Event
 from sametask.agents.runtime import open_engine
 from sametask.agents.runtime.sqlite import SqliteEngine
+from sametask.agents.webhooks import Webhook as Hook
 from sametask.protocols.a2a.server import serve as serve_a2a
 from sametask.protocols.a2a.translate import to_updates
 from sametask.protocols.rest.server import serve as serve_rest
+from sametask.protocols.rest.webhooks import FORMATS
 from sametask.protocols.variants import Bind
+from sametask.protocols.webhook_delivery import Courier
 from sametask.protocols.webhook_posting import retry_after_s
 from sametask.protocols.webhook_settings import WebhookSettings
 from sametask.protocols.webhook_targets import Targets
@@ -80,13 +91,13 @@ class Server:
     def expected(self, task_id: str, events: list[Event]) -> list[Any]:
         if self.way == "REST":
             return events
-        return [_plain(update) for event in events for update in to_updates(task_id, task_id, event)]
+        return [update for event in events for update in to_updates(task_id, task_id, event)]
 
     def heard(self, receiver: Receiver) -> list[Any]:
         if self.way == "REST":
             return [Event.model_validate_json(received.body) for received in receiver.accepted]
         told = [ParseDict(received.json, StreamResponse()) for received in receiver.accepted]
-        return [_plain(getattr(response, response.WhichOneof("payload"))) for response in told]
+        return [getattr(response, response.WhichOneof("payload")) for response in told]
 
     async def state(self, task_id: str) -> Any:
         (hook,) = await self.engine.webhooks.list(task_id)
@@ -104,14 +115,6 @@ class Server:
 def _ok(response: httpx.Response) -> Any:
     assert response.is_success, response.text
     return response.json()
-
-
-def _plain(update: Any) -> Any:
-    copy = type(update)()
-    copy.CopyFrom(update)
-    if isinstance(copy, a2a_pb2.TaskStatusUpdateEvent):
-        copy.status.message.message_id = ""
-    return copy
 
 
 @asynccontextmanager
@@ -153,14 +156,15 @@ async def test_every_event_is_delivered_in_order_and_signed(server: Server):
 @pytest.mark.parametrize("refusal", [answer(500), answer(404), answer(429), b"", b"nonsense\r\n\r\n"],
                          ids=["500", "404", "429", "closed", "no HTTP"])  # fmt: skip
 async def test_what_was_not_accepted_is_sent_again_with_the_same_id_and_body(server: Server, refusal: bytes):
-    async with receiving(decide=answering(NO_CONTENT, refusal, refusal)) as receiver:
+    # The third message tells a progress, in A2A by a message with an id of its own.
+    async with receiving(decide=answering(NO_CONTENT, NO_CONTENT, refusal, refusal)) as receiver:
         server.gate.set()
         task_id = await server.begin()
         await server.events(task_id)
         await server.hook(task_id, receiver.url)
         await server.until_state(task_id, "delivered")
         assert server.heard(receiver) == server.expected(task_id, await server.events(task_id))
-        again = receiver.all[1:4]
+        again = receiver.all[2:5]
         assert {(received.id, received.body) for received in again} == {(again[0].id, again[0].body)}
         assert len(receiver.all) == len(receiver.accepted) + 2
 
@@ -223,7 +227,90 @@ async def test_a_redirect_is_not_followed(server: Server):
         await server.hook(task_id, receiver.url)
         await server.until_state(task_id, "delivered")
         assert elsewhere.all == []
+        assert server.heard(receiver) == server.expected(task_id, await server.events(task_id))
         assert len(receiver.all) == len(receiver.accepted) + 4
+
+
+async def test_a_server_that_stops_ends_between_two_deliveries_and_the_next_one_goes_on(tmp_path: Path):
+    url, hold, held = f"sqlite:///{tmp_path}/tasks.db", asyncio.Event(), asyncio.Event()
+
+    async def answer_while_it_stops(received: Any) -> bytes:
+        if len(receiver.all) == 3:
+            held.set()
+            await hold.wait()
+        return NO_CONTENT
+
+    async with receiving(decide=answer_while_it_stops) as receiver:
+        async with serving("REST", LOOPBACK, url) as server:
+            server.gate.set()
+            task_id = await server.begin()
+            events = await server.events(task_id)
+        async with open_engine(url, roster(server.gate)) as engine:
+            await engine.webhooks.set(Hook("h", task_id, receiver.url, "rest"))
+            courier = Courier(engine.webhooks, FORMATS, LOOPBACK)
+            running = asyncio.create_task(courier.run())
+            await asyncio.wait_for(held.wait(), 30)
+            courier.stop()
+            hold.set()
+            await asyncio.wait_for(running, 30)
+            assert (await engine.webhooks.get(task_id, "h")).cursor == len(receiver.accepted) == 3
+            async with serve_rest(engine, Bind(webhooks=LOOPBACK)):
+                await receiver.until(lambda it: len(it.accepted) >= len(events))
+            assert server.heard(receiver) == events
+            assert len({received.id for received in receiver.all}) == len(receiver.all)
+
+
+def certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, str]:
+    """A server's TLS context for `name`, and the file of the authority that vouches for it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = folder / "certificate.pem"
+    pem.write_bytes(made.public_bytes(Encoding.PEM))
+    secret = folder / "key.pem"
+    secret.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pem, secret)
+    return context, str(pem)
+
+
+@pytest.mark.parametrize(("name", "accepted"), [("hooks.example", True), ("other.example", False)])
+async def test_tls_is_checked_against_the_name_though_an_address_is_connected_to(tmp_path: Path, name: str, accepted: bool):
+    context, authority = certificate(tmp_path, "hooks.example")
+    asked: list[str | None] = []
+    context.sni_callback = lambda _socket, server_name, _context: asked.append(server_name)
+
+    async def here(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    settings = replace(LOOPBACK, resolver=here, ca_file=authority, first_delay_s=3600.0)
+    async with receiving(tls=context) as receiver, serving("REST", settings) as server:
+        server.gate.set()
+        task_id = await server.begin()
+        await server.hook(task_id, f"https://{name}:{receiver.port}/hook")
+        if accepted:
+            await server.until_state(task_id, "delivered")
+            assert {received.headers["host"] for received in receiver.all} == {f"{name}:{receiver.port}"}
+        else:
+            with server.engine.webhooks.news() as news:
+                while not (hook := await server.state(task_id)).attempts:
+                    news.clear()
+                    await news.wait()
+            assert "CERTIFICATE_VERIFY_FAILED" in hook.last_error
+            assert receiver.all == []
+        assert set(asked) == {name}
 
 
 async def test_410_ends_it(server: Server):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -85,7 +86,7 @@ async def _head(reader: asyncio.StreamReader) -> bytes:
 
 
 @asynccontextmanager
-async def receiving(port: int = 0, decide: Decide | None = None) -> AsyncGenerator[Receiver]:
+async def receiving(port: int = 0, decide: Decide | None = None, tls: ssl.SSLContext | None = None) -> AsyncGenerator[Receiver]:
     receiver = Receiver(decide=decide)
     open_now: set[asyncio.Task[None]] = set()
 
@@ -98,7 +99,7 @@ async def receiving(port: int = 0, decide: Decide | None = None) -> AsyncGenerat
         finally:
             open_now.discard(task)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", port)
+    server = await asyncio.start_server(serve, "127.0.0.1", port, ssl=tls)
     receiver.port = server.sockets[0].getsockname()[1]
     try:
         yield receiver
