@@ -14,6 +14,7 @@ from ..errors import Conflict, UnknownWebhook
 from ..events import Event
 from ..webhooks import MAX_PER_TASK, Webhook, WebhookClaim, WebhookState
 from . import log
+from .schema import unavailable
 from .store import Store
 
 _COLUMNS = (
@@ -58,13 +59,20 @@ class SqliteWebhooks:
     async def claim(self, formats: Sequence[str], limit: int, now: float) -> list[WebhookClaim]:
         wanted = json.dumps([*formats])
         found = f"SELECT 1 {_WAITING} AND w.next_at <= ? LIMIT 1"
-        if self._store.reader.execute(found, (wanted, now)).fetchone() is None:
+        if self._first(found, (wanted, now)) is None:
             return []  # the usual case, and it costs no write
         return await self._store.write(lambda db: _take(db, self._me, wanted, limit, now))
 
     def next_due(self, formats: Sequence[str], now: float) -> float | None:
         query = f"SELECT MIN(w.next_at) {_WAITING} AND w.next_at > ?"
-        return self._store.reader.execute(query, (json.dumps([*formats]), now)).fetchone()[0]
+        return self._first(query, (json.dumps([*formats]), now))[0]
+
+    def _first(self, query: str, values: tuple[Any, ...]) -> Any:
+        """Raises: Unavailable, so that a deliverer waits until the file can be read again."""
+        try:
+            return self._store.reader.execute(query, values).fetchone()
+        except sqlite3.Error as error:
+            raise unavailable(self._store.path, error) from None
 
     def events(self, claim: WebhookClaim, after: int) -> list[Event]:
         return log.page(self._store.reader, claim.task, after)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from sametask.agents import Agent, TaskContext
-from sametask.agents.errors import Conflict, UnknownTask, UnknownWebhook
+from sametask.agents.errors import Conflict, Unavailable, UnknownTask, UnknownWebhook
 from sametask.agents.events import StateChanged, TaskState
 from sametask.agents.runtime import log, schema
 from sametask.agents.webhooks import KeepsWebhooks, Webhook, WebhookState
@@ -172,3 +172,14 @@ async def test_what_is_not_there_is_named_and_deleting_it_changes_nothing(open_s
             await engine.webhooks.set(hook(task_id, "more"))
         await engine.webhooks.set(hook(task_id, "3"))
         assert repr(await engine.webhooks.get(task_id, "3")).count("whsec") == 0
+
+
+async def test_a_store_that_cannot_be_read_is_unavailable_and_not_an_end(open_store, follow):
+    async with open_store(clerk) as engine:
+        task_id = await done(engine, follow)
+        await engine.webhooks.set(hook(task_id))
+        await engine.webhooks._store.write(lambda db: db.execute("ALTER TABLE webhooks RENAME TO away").rowcount)
+        with pytest.raises(Unavailable, match=r"^store: "):
+            await engine.webhooks.claim(FORMATS, 9, NOW)
+        await engine.webhooks._store.write(lambda db: db.execute("ALTER TABLE away RENAME TO webhooks").rowcount)
+        assert len(await engine.webhooks.claim(FORMATS, 9, NOW)) == 1
