@@ -7,7 +7,8 @@
     ├── NotFound             the thing named does not exist
     │   ├── UnknownAgent
     │   ├── UnknownSkill
-    │   └── UnknownTask
+    │   ├── UnknownTask
+    │   └── UnknownWebhook
     ├── Conflict             the thing exists, but not in a state that allows this
     │   ├── TaskFinished     a terminal state is final
     │   ├── NotWaiting       an answer to a question that is not being asked
@@ -104,6 +105,19 @@ class UnknownTask(NotFound):
             field="task",
             value=task_id,
             accepted="the id that a submit gave",
+        )
+
+
+class UnknownWebhook(NotFound):
+    code = "unknown_webhook"
+
+    def __init__(self, task_id: str, webhook_id: str) -> None:
+        accepted = "the id that its creation gave"
+        super().__init__(
+            f"webhook: {webhook_id!r} is not known for task {task_id!r}; accepted: {accepted}",
+            field="webhook",
+            value=webhook_id,
+            accepted=accepted,
         )
 
 

@@ -69,6 +69,10 @@ def serve(
     advertise: Annotated[
         list[str] | None, typer.Option(help="LISTENER=HOST:PORT to tell clients instead of the bound one.")
     ] = None,
+    allow_webhook: Annotated[
+        list[str] | None,
+        typer.Option(help="A network, address or host that webhooks may go to besides public https; repeatable."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the addresses as one line of JSON.")] = False,
     until_stdin_closes: Annotated[
         bool, typer.Option("--until-stdin-closes", help="Also stop when stdin closes: for a program that starts this one.")
@@ -80,7 +84,10 @@ def serve(
     """
     from .serve import Service, run_server
 
-    service = Service(tuple(files or ()), protocol, host, port, engine, tuple(advertise or ()), as_json, until_stdin_closes)
+    service = Service(
+        tuple(files or ()), protocol, host, port, engine, tuple(advertise or ()), as_json, until_stdin_closes,
+        tuple(allow_webhook or ()),
+    )  # fmt: skip
     _run(run_server, service, uvloop=True)
 
 

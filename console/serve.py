@@ -18,6 +18,8 @@ from ..agents.errors import InvalidInput, SametaskError
 from ..agents.runtime import open_engine
 from ..protocols.serving import servable, serve_all
 from ..protocols.variants import Bind, Endpoint, Variant
+from ..protocols.webhook_settings import WebhookSettings
+from ..protocols.webhook_targets import Targets
 from .agents import roster_of
 from .stdout import claimed_stdout
 
@@ -34,6 +36,7 @@ class Service:
     advertise: tuple[str, ...]
     as_json: bool
     until_stdin_closes: bool
+    allow_webhook: tuple[str, ...] = ()
 
 
 async def run_server(service: Service) -> int:
@@ -48,7 +51,9 @@ async def run_server(service: Service) -> int:
             chosen = servable([name.strip() for name in service.protocol.split(",") if name.strip()])
             if not chosen:
                 raise InvalidInput("protocol", service.protocol, "accepted: one or more variants, separated by commas")
-            bind = Bind(service.host, service.port, _advertised(service.advertise), store=service.engine)
+            webhooks = WebhookSettings(Targets.of(service.allow_webhook))
+            advertise = _advertised(service.advertise)
+            bind = Bind(service.host, service.port, advertise, store=service.engine, webhooks=webhooks)
             roster = roster_of(service.files)
             await _serve(service, chosen, bind, roster, out, stack)
         except SametaskError as error:

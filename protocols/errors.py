@@ -30,6 +30,7 @@ TABLE: dict[str, Codes] = {
     "unknown_agent": Codes(-32602, 404, "NOT_FOUND"),
     "unknown_skill": Codes(-32602, 404, "NOT_FOUND"),
     "unknown_task": Codes(-32602, 404, "NOT_FOUND"),
+    "unknown_webhook": Codes(-32602, 404, "NOT_FOUND"),
     "conflict": Codes(-32600, 409, "FAILED_PRECONDITION"),
     "task_finished": Codes(-32600, 409, "FAILED_PRECONDITION"),
     "not_waiting": Codes(-32600, 409, "FAILED_PRECONDITION"),

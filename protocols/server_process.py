@@ -32,6 +32,7 @@ class ServerOptions:
     host: str = "127.0.0.1"
     port: int = 0
     advertise: Mapping[str, str] = field(default_factory=dict[str, str])
+    allow_webhooks: tuple[str, ...] = ()
 
     @property
     def command(self) -> list[str]:
@@ -44,6 +45,8 @@ class ServerOptions:
             line += ["--host", self.host, "--port", str(self.port), "--json", "--until-stdin-closes"]
             for name, address in self.advertise.items():
                 line += ["--advertise", f"{name}={address}"]
+            for each in self.allow_webhooks:
+                line += ["--allow-webhook", each]
         return line
 
     @property

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from ..agents.errors import InvalidInput, Unavailable
 from .client import MAX_MESSAGE_BYTES, Connect
+from .webhook_settings import WebhookSettings
 
 if TYPE_CHECKING:
     from ..agents.engine import TaskEngine
@@ -29,7 +30,7 @@ class Bind:
 
     `advertise` maps a listener's name to the `host:port` that clients shall be told instead of the bound one (behind a
     proxy or a relay), wherever the protocol tells clients addresses. `store` is the engine's URL, for a server that keeps
-    its tasks itself, beside it.
+    its tasks itself, beside it. `webhooks` says where webhooks may go, and how patiently they are delivered.
     """
 
     host: str = "127.0.0.1"
@@ -37,6 +38,7 @@ class Bind:
     advertise: Mapping[str, str] = field(default_factory=dict[str, str])
     max_message_bytes: int = MAX_MESSAGE_BYTES
     store: str = ""
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
 
     def port_of(self, listener: int) -> int:
         return self.port + listener if self.port else 0

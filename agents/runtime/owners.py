@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..events import StateChanged, TaskState
-from . import log
+from . import log, webhooks
 
 if sys.platform != "win32":
     import fcntl
@@ -81,6 +81,7 @@ def bury(db: sqlite3.Connection, owner: str, lease_until: float | None = None) -
         if row is None or row[0] != lease_until:
             return
     set_free(db, owner)
+    webhooks.let_go(db, owner)
     db.execute("DELETE FROM owners WHERE id = ?", (owner,))
     db.execute("DELETE FROM wakeups WHERE owner = ?", (owner,))
 

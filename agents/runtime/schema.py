@@ -6,9 +6,10 @@ import sqlite3
 from pathlib import Path
 
 from ..errors import Unavailable
+from .migrations import MIGRATIONS, WEBHOOKS
 
 APPLICATION_ID = 0x73616D65  # "same": tells our files from any other SQLite database
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = max(MIGRATIONS)
 SCHEMA = """
 CREATE TABLE tasks(
     n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, skill TEXT NOT NULL,
@@ -28,15 +29,7 @@ CREATE TABLE questions(
 CREATE TABLE owners(id TEXT PRIMARY KEY, lease_until REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE wakeups(owner TEXT NOT NULL, task INTEGER NOT NULL, PRIMARY KEY(owner, task)) WITHOUT ROWID;
 """
-MIGRATIONS = {
-    2: """
-    ALTER TABLE questions ADD COLUMN text TEXT NOT NULL DEFAULT '';
-    UPDATE questions SET text = COALESCE((SELECT json_extract(e.body, '$.question.text') FROM events e
-        WHERE e.task = questions.task AND e.kind = 'state'
-        AND json_extract(e.body, '$.question.request_id') = questions.request_id), '');
-    """,
-}
-"""What makes a file of the version before one of this version."""
+"""Of a new file, together with `WEBHOOKS`; `migrations.py` has the ways from one version to the next."""
 # The input has its own table: SQLite rewrites a row with all its overflow pages, and the task's row changes with every event.
 
 
@@ -70,8 +63,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("BEGIN IMMEDIATE")
         try:
             version = _version(connection, path)  # now that we hold the lock: another process may have been quicker
-            scripts = [MIGRATIONS[step] for step in range(version + 1, SCHEMA_VERSION + 1)] if version else [SCHEMA]
-            for statement in ";".join(scripts).split(";"):
+            made = [MIGRATIONS[step] for step in range(version + 1, SCHEMA_VERSION + 1)] if version else [SCHEMA, WEBHOOKS]
+            for statement in ";".join(made).split(";"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")

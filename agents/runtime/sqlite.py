@@ -32,6 +32,7 @@ from .answers import accepted_json
 from .runner import Runner
 from .schema import connect, unavailable
 from .store import Store
+from .webhooks import SqliteWebhooks
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class SqliteEngine:
         self._renew_at = 0.0
         self._seen_version = 0
         self._store = Store(path, *connections, self._on_commit)
+        self._webhooks = SqliteWebhooks(self._store, self._me)
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -110,6 +112,10 @@ class SqliteEngine:
     @property
     def roster(self) -> Roster:
         return self._roster
+
+    @property
+    def webhooks(self) -> SqliteWebhooks:
+        return self._webhooks
 
     async def drain(self) -> None:
         """Shut down: refuse new tasks, end every open `events` with Unavailable, stop the skills and set their tasks free.
@@ -242,6 +248,7 @@ class SqliteEngine:
     # What goes on beneath: commits, word from other processes, takeovers.
 
     def _on_commit(self, tasks: set[int]) -> None:
+        self._webhooks.wake()
         for n in tasks:
             self._wake_followers(n)
             if (runner := self._runners.get(n)) is not None:
@@ -270,6 +277,7 @@ class SqliteEngine:
         (version,) = reader.execute("PRAGMA data_version").fetchone()
         if version != self._seen_version:
             self._seen_version = version
+            self._webhooks.wake()
             for n in [n for n in self._followers if n not in self._runners]:
                 self._wake_followers(n)
         if time.monotonic() >= self._renew_at:

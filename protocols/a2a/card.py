@@ -30,6 +30,7 @@ _USAGE = {
     "request": 'a data part {"skill": ID, "input": OBJECT}; or message metadata "sametask/skill", the input as data part',
     "answer": 'a message with the taskId, the answer as data part; message metadata "sametask/request-id" names the question',
     "idempotency": 'message metadata "sametask/idempotency-key": the same key, skill and input give the same task',
+    "signatures": 'push notifications with the authentication scheme "StandardWebhooks" are signed with its whsec_ credentials',
     "progress": 'message metadata "sametask/progress" of a working status: {"done", "total", "text"}',
 }
 
@@ -90,9 +91,7 @@ def _card(
         description=description,
         version=version,
         supported_interfaces=interfaces,
-        capabilities=AgentCapabilities(
-            streaming=True, push_notifications=False, extensions=[_extension(agents), declaration()]
-        ),
+        capabilities=AgentCapabilities(streaming=True, push_notifications=True, extensions=[_extension(agents), declaration()]),
         default_input_modes=["application/json", "text/plain"],
         default_output_modes=["application/json"],
         skills=skills,

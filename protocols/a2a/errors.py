@@ -21,6 +21,7 @@ NEAREST: dict[str, type[A2AError]] = {
     "unknown_agent": a2a.InvalidParamsError,
     "unknown_skill": a2a.InvalidParamsError,
     "unknown_task": a2a.TaskNotFoundError,
+    "unknown_webhook": a2a.TaskNotFoundError,
     "conflict": a2a.UnsupportedOperationError,
     "task_finished": a2a.UnsupportedOperationError,
     "not_waiting": a2a.UnsupportedOperationError,

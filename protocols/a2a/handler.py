@@ -32,18 +32,20 @@ from a2a.types import (
     Task,
     TaskPushNotificationConfig,
 )
-from a2a.utils.errors import PushNotificationNotSupportedError, TaskNotCancelableError, UnsupportedOperationError
+from a2a.utils.errors import TaskNotCancelableError, UnsupportedOperationError
 from a2a.utils.task import apply_history_length, validate_history_length
 
 from ...agents import events as ours
 from ...agents.contract import Origin
 from ...agents.engine import TaskEngine
 from ...agents.errors import InvalidInput, SametaskError, TaskFinished, UnknownTask
+from ..webhook_settings import WebhookSettings
 from . import requests, resume
 from .conversations import Conversations
 from .errors import speaking_a2a
 from .json_values import from_struct
 from .listing import list_tasks
+from .push import PushConfigs, to_config
 from .required import check_required
 from .translate import Update, question_message, result_message, to_task, to_updates
 
@@ -53,8 +55,9 @@ DEADLINE_MARGIN_MAX_S = 0.25
 
 
 class TaskHandler(RequestHandler):
-    def __init__(self, engine: TaskEngine) -> None:
+    def __init__(self, engine: TaskEngine, webhooks: WebhookSettings = WebhookSettings()) -> None:
         self.engine = engine
+        self.push = PushConfigs(engine, webhooks)
         self.conversations = Conversations()
 
     async def on_message_send(self, params: SendMessageRequest, context: ServerCallContext) -> Task | Message:
@@ -125,22 +128,36 @@ class TaskHandler(RequestHandler):
     async def on_create_task_push_notification_config(
         self, params: TaskPushNotificationConfig, context: ServerCallContext
     ) -> TaskPushNotificationConfig:
-        raise PushNotificationNotSupportedError
+        """Kept with the task; every event of it is told, those of before as well. Token and credentials are not told again."""
+        check_required(params)
+        with speaking_a2a():
+            if not params.task_id:
+                raise InvalidInput.missing("task_id", "the id of a task")
+            task = await self._get(params.task_id, params.tenant)
+            hook = await self.push.set(await self.push.checked(params, told=True), task.id, self._context_id(task))
+            return to_config(hook, secret=bool(hook.secret) and not params.authentication.credentials)
 
     async def on_get_task_push_notification_config(
         self, params: GetTaskPushNotificationConfigRequest, context: ServerCallContext
     ) -> TaskPushNotificationConfig:
-        raise PushNotificationNotSupportedError
+        check_required(params)
+        with speaking_a2a():
+            return await self.push.get((await self._get(params.task_id, params.tenant)).id, params.id)
 
     async def on_list_task_push_notification_configs(
         self, params: ListTaskPushNotificationConfigsRequest, context: ServerCallContext
     ) -> ListTaskPushNotificationConfigsResponse:
-        raise PushNotificationNotSupportedError
+        check_required(params)
+        with speaking_a2a():
+            await self._get(params.task_id, params.tenant)
+            return await self.push.list(params)
 
     async def on_delete_task_push_notification_config(
         self, params: DeleteTaskPushNotificationConfigRequest, context: ServerCallContext
     ) -> None:
-        raise PushNotificationNotSupportedError
+        check_required(params)
+        with speaking_a2a():
+            await self.push.delete((await self._get(params.task_id, params.tenant)).id, params.id)
 
     async def on_get_extended_agent_card(self, params: GetExtendedAgentCardRequest, context: ServerCallContext) -> AgentCard:
         raise UnsupportedOperationError("extended agent card: there is none; accepted: the card on HTTP, which tells all")
@@ -149,11 +166,15 @@ class TaskHandler(RequestHandler):
         """Do what the message asks for, up to where a task is stored."""
         check_required(params)
         validate_history_length(params.configuration)
+        message, hook = params.message, None
         if params.configuration.HasField("task_push_notification_config"):
-            raise PushNotificationNotSupportedError
-        message = params.message
+            # Before anything is begun: a task whose caller was told that its webhook is not accepted must not exist.
+            hook = await self.push.checked(params.configuration.task_push_notification_config, told=False)
         if message.task_id:
-            return await self._follow_up(message, params.tenant)
+            task = await self._follow_up(message, params.tenant)
+            if hook is not None:
+                await self.push.set(hook, task.id, self._context_id(task))
+            return task
         skill, data = requests.skill_and_input(self.engine.roster, params.tenant, message)
         request = skill.parse(data)
         if not skill.long:
@@ -164,6 +185,8 @@ class TaskHandler(RequestHandler):
         task = await self.engine.submit(skill, request, key=requests.idempotency_key(message), origin=origin)
         if not self.conversations.knows(task.id):
             self.conversations.begin(task.id, message.context_id).add(message, task.id)
+        if hook is not None:
+            await self.push.set(hook, task.id, self._context_id(task))
         return task
 
     async def _follow_up(self, message: Message, tenant: str) -> ours.Task:
@@ -194,6 +217,9 @@ class TaskHandler(RequestHandler):
         if tenant and task.agent != tenant:
             raise UnknownTask(task_id)
         return task
+
+    def _context_id(self, task: ours.Task) -> str:
+        return self.conversations.of(task.id).context_id
 
     def _task(self, task: ours.Task, context: ServerCallContext) -> Task:
         conversation = self.conversations.of(task.id)

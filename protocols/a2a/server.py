@@ -23,10 +23,12 @@ from ...agents.engine import TaskEngine
 from ..grpc_listening import listen_grpc
 from ..listening import bind_socket, host_port, listen_http
 from ..variants import Bind, Endpoint
+from ..webhook_delivery import delivering
 from . import http_json, jsonrpc
 from .card import PROTOCOL_VERSION, agent_card, root_card
 from .handler import TaskHandler
 from .http_service import HttpService
+from .push import FORMATS
 from .quick import QuickCalls
 from .servicer import A2AServicer
 
@@ -39,7 +41,8 @@ async def serve(engine: TaskEngine, bind: Bind) -> AsyncGenerator[Endpoint]:
 
     Raises: Unavailable when a port cannot be bound.
     """
-    async with serve_handler(TaskHandler(engine), engine.roster, bind, QuickCalls(engine.roster)) as endpoint:
+    handler, quick = TaskHandler(engine, bind.webhooks), QuickCalls(engine.roster)
+    async with delivering(engine, FORMATS, bind.webhooks), serve_handler(handler, engine.roster, bind, quick) as endpoint:
         yield endpoint
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from ...agents.errors import InvalidInput, NotFound, SametaskError
 from ..errors import TABLE, codes
@@ -70,7 +71,10 @@ def install(app: FastAPI) -> None:
             case 404:
                 cause = NotFound(f"path: {path!r} is not known; {known}", field="path", value=path, accepted=known)
             case 405:
-                cause = InvalidInput("method", request.method, "accepted: " + (error.headers or {}).get("Allow", known))
+                # Starlette names the methods of the first route with this path, not of all of them (RFC 9110 section 15.5.6).
+                allow = ", ".join(_methods(request))
+                cause = InvalidInput("method", request.method, "accepted: " + allow)
+                return problem_response(cause, 405, {**(error.headers or {}), "Allow": allow})
             case _:
                 cause = SametaskError(str(error.detail))
         return problem_response(cause, error.status_code, error.headers)
@@ -82,6 +86,13 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(Exception, unexpected)
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods of the path that was asked for."""
+    routes = cast("list[Route]", request.app.routes)
+    found = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    return sorted({method for route in found for method in route.methods or ()})
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:

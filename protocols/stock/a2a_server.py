@@ -122,6 +122,7 @@ async def _serve(roster: Roster, variant: str, store: TaskStore, bind: Bind) -> 
     card = root_card(
         roster, [AgentInterface(protocol_binding=each, protocol_version=PROTOCOL_VERSION, url=bind.host) for each in bindings]
     )
+    card.capabilities.push_notifications = False  # it is given no store for them
     executor = SkillExecutor(roster, Origin(variant))
     handler = DefaultRequestHandler(executor, store, card)
 

@@ -25,6 +25,7 @@ from sametask.agents.errors import (
     UnknownAgent,
     UnknownSkill,
     UnknownTask,
+    UnknownWebhook,
 )
 
 
@@ -228,6 +229,7 @@ ERRORS = [
     UnknownAgent("a", ["b"]),
     UnknownSkill("a", "s", ["t"]),
     UnknownTask("t1"),
+    UnknownWebhook("t1", "w1"),
     BY_CODE["conflict"]("not now"),
     TaskFinished("t1", "completed"),
     NotWaiting("t1", "q1", None),

@@ -23,6 +23,8 @@ A2A_DOMAIN, OURS = "a2a-protocol.org", "sametask"
 _ANSWERS: dict[str, type[Message]] = {
     "SendMessage": a2a_pb2.SendMessageResponse,
     "ListTasks": a2a_pb2.ListTasksResponse,
+    "GetTaskPushNotificationConfig": a2a_pb2.TaskPushNotificationConfig,
+    "ListTaskPushNotificationConfigs": a2a_pb2.ListTaskPushNotificationConfigsResponse,
 }
 
 

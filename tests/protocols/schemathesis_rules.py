@@ -17,6 +17,8 @@ BEYOND_SCHEMA = re.compile(
     # prefix_cache: the heads are shared out evenly; the items of a list fit each other and block_tokens
     r"|a divisor or a multiple of kv_heads"
     r"|ids, ceil\(input_length|ids that differ within a prompt|or later: requests are in order of arrival"
+    # webhooks: where they may go is the server's setting, and the network's
+    r"|an https URL of a public address|a URL without user and password|a host that has an address"
 )
 """What is accepted according to rules between fields, which JSON Schema cannot tell (or only by a combinator at the top, which
 clients of language models refuse). Everything else that is refused must be refused by the schema as well.

@@ -41,7 +41,7 @@ async def explore(folder: Path, *agents: str) -> tuple[dict[str, Any], str]:
 async def test_the_document_and_the_server_agree(tmp_path):
     report, said = await explore(tmp_path)
     assert (report["failures"], report["errors"], report["exit_code"]) == ([], [], 0), said
-    assert report["operations"]["tested"] == report["operations"]["total"] == 11
+    assert report["operations"]["tested"] == report["operations"]["total"] == 15
     assert {phase for phase, told in report["phases"].items() if told["status"] == "success"} >= {
         "coverage",
         "fuzzing",

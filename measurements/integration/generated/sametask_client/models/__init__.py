@@ -54,6 +54,11 @@ from .trace_request import TraceRequest
 from .tune_request import TuneRequest
 from .tune_request_policy import TuneRequestPolicy
 from .tuned import Tuned
+from .webhook_created import WebhookCreated
+from .webhook_entry import WebhookEntry
+from .webhook_list import WebhookList
+from .webhook_request import WebhookRequest
+from .webhook_state import WebhookState
 
 __all__ = (
     "AgentEntry",
@@ -110,4 +115,9 @@ __all__ = (
     "TuneRequest",
     "TuneRequestPolicy",
     "Tuned",
+    "WebhookCreated",
+    "WebhookEntry",
+    "WebhookList",
+    "WebhookRequest",
+    "WebhookState",
 )
