@@ -103,6 +103,15 @@ class Server:
         (hook,) = await self.engine.webhooks.list(task_id)
         return hook
 
+    async def until_failed(self, task_id: str, count: int = 1) -> Any:
+        """The webhook, once that many attempts in a row have failed."""
+        with self.engine.webhooks.news() as news:
+            async with asyncio.timeout(30):
+                while (hook := await self.state(task_id)).attempts < count:
+                    news.clear()
+                    await news.wait()
+        return hook
+
     async def until_state(self, task_id: str, *states: str) -> Any:
         with self.engine.webhooks.news() as news:
             async with asyncio.timeout(30):
@@ -191,10 +200,7 @@ async def test_a_receiver_that_was_down_for_the_whole_task_hears_everything_once
     task_id = await server.begin()
     await server.hook(task_id, f"http://127.0.0.1:{port}/hook")
     events = await server.events(task_id)
-    with server.engine.webhooks.news() as news:
-        while not (await server.state(task_id)).attempts:
-            news.clear()
-            await news.wait()
+    await server.until_failed(task_id)
     async with receiving(port) as receiver:
         await server.until_state(task_id, "delivered")
         assert server.heard(receiver) == server.expected(task_id, events)
@@ -304,10 +310,7 @@ async def test_tls_is_checked_against_the_name_though_an_address_is_connected_to
             await server.until_state(task_id, "delivered")
             assert {received.headers["host"] for received in receiver.all} == {f"{name}:{receiver.port}"}
         else:
-            with server.engine.webhooks.news() as news:
-                while not (hook := await server.state(task_id)).attempts:
-                    news.clear()
-                    await news.wait()
+            hook = await server.until_failed(task_id)
             assert "CERTIFICATE_VERIFY_FAILED" in hook.last_error
             assert receiver.all == []
         assert set(asked) == {name}
@@ -334,10 +337,7 @@ async def test_a_name_that_is_rebound_to_loopback_is_not_connected_to_and_that_i
     async with receiving() as receiver, serving("REST", settings) as server:
         task_id = await server.begin()
         await server.hook(task_id, f"https://rebound.example:{receiver.port}/hook")
-        with server.engine.webhooks.news() as news:
-            while not (hook := await server.state(task_id)).attempts:
-                news.clear()
-                await news.wait()
+        hook = await server.until_failed(task_id)
         assert (hook.attempts, hook.cursor, hook.last_error) == (1, 0, "refused: no address of rebound.example is allowed")
         assert receiver.all == []
 
@@ -423,21 +423,13 @@ async def test_retry_after_is_honoured_and_it_is_given_up_after_the_stated_time(
         task_id = await server.begin()
         await server.hook(task_id, receiver.url)
 
-        async def attempted(count: int) -> Any:
-            with server.engine.webhooks.news() as news:
-                async with asyncio.timeout(30):
-                    while (hook := await server.state(task_id)).attempts < count:
-                        news.clear()
-                        await news.wait()
-            return hook
-
-        assert (await attempted(1)).next_attempt_at == 1060.0
+        assert (await server.until_failed(task_id, 1)).next_attempt_at == 1060.0
         now[0] = 1060.0
         await server.engine.submit(*_another(server))  # a commit: the worker looks at its clock again
-        assert (await attempted(2)).next_attempt_at == 1064.0
+        assert (await server.until_failed(task_id, 2)).next_attempt_at == 1064.0
         now[0] = 1101.0
         await server.engine.submit(*_another(server))
-        assert (await attempted(3)).state == "failed"
+        assert (await server.until_failed(task_id, 3)).state == "failed"
 
 
 def _another(server: Server) -> tuple[Any, Any]:
