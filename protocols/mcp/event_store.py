@@ -16,9 +16,10 @@ from collections import OrderedDict
 from dataclasses import astuple, dataclass
 from typing import Any, Final
 
+import anyio
 import pydantic_core
 from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
-from mcp.types import JSONRPCMessage, JSONRPCNotification
+from mcp.types import JSONRPCError, JSONRPCMessage, JSONRPCNotification, JSONRPCResponse
 from pydantic import TypeAdapter, ValidationError
 
 from .wire import EVENT
@@ -63,6 +64,7 @@ class Events(EventStore):
         self._events: OrderedDict[str, tuple[int, str, JSONRPCMessage | None]] = OrderedDict()
         self._kept_count = kept_count
         self._process, self._count = secrets.token_urlsafe(9), 0
+        self._news = anyio.Event()
 
     def knows(self, event_id: str) -> bool:
         return event_id in self._events
@@ -75,18 +77,38 @@ class Events(EventStore):
         self._events[event_id] = (self._count, stream_id, message)
         if len(self._events) > self._kept_count:
             self._events.popitem(last=False)
+        self._news.set()
+        self._news = anyio.Event()
         return event_id
 
     async def replay_events_after(self, last_event_id: str, send_callback: EventCallback) -> str | None:
-        """Send what came after that event on its stream. Shape: the stream's id, None where the event is not known."""
+        """Send what came after that event on its stream, and what comes, up to the answer of its call.
+
+        Shape: always None. The SDK would take over from a stream that is named, and what is stored between the last event
+        sent and that moment would be lost (`mcp.server.streamable_http`, "replay→live-tail ordering window").
+        """
         found = self._events.get(last_event_id)
         if found is None:
             return None
-        after, stream_id, _ = found
-        for event_id, (number, of, message) in [*self._events.items()]:
-            if of == stream_id and number > after and message is not None:
+        seen, stream_id, message = found
+        while not isinstance(message, JSONRPCResponse | JSONRPCError):
+            news = self._news
+            fresh = self._after(seen, stream_id)
+            for number, event_id, message in fresh:
                 await send_callback(EventMessage(message, event_id))
-        return stream_id
+                seen = number
+            if not fresh:
+                await news.wait()
+        return None
+
+    def _after(self, seen: int, stream_id: str) -> list[tuple[int, str, JSONRPCMessage]]:
+        found: list[tuple[int, str, JSONRPCMessage]] = []
+        for event_id, (number, of, message) in reversed(self._events.items()):
+            if number <= seen:
+                break
+            if of == stream_id and message is not None:
+                found.append((number, event_id, message))
+        return found[::-1]
 
 
 def _cursor(message: JSONRPCMessage | None) -> Cursor | None:

@@ -14,11 +14,12 @@ import httpx
 import mcp.types as t
 import pytest
 from mcp import Client
+from mcp.server.streamable_http import EventMessage
 from mcp.shared.message import ClientMessageMetadata
 from sametask.agents.events import Progress
 from sametask.agents.loading import load_roster
 from sametask.agents.runtime import open_engine
-from sametask.protocols.mcp.event_store import Cursor, decoded
+from sametask.protocols.mcp.event_store import Cursor, Events, decoded
 from sametask.protocols.mcp.server import serve_http
 from sametask.protocols.server_process import ServerOptions, ServerProcess, server_process
 from sametask.protocols.variants import Bind, variants
@@ -282,3 +283,23 @@ async def test_a_server_that_stops_ends_its_streams_without_a_word_and_the_next_
         rest = await Session(http, endpoint.url, session.headers).rest(cut.last_id)
     assert cut.counted + rest.counted == [1, 2, 3, 4, 5, 6]
     assert rest.answer["result"]["structuredContent"] == {"to": TO, "word": ""}
+
+
+async def test_what_is_stored_while_the_rest_is_sent_is_sent_too():
+    """A reader that is slow while the call goes on: the SDK would go over to the live stream and lose what came in between."""
+    events, sent = Events(), list[str]()
+    first = await events.store_event("1", t.JSONRPCNotification(jsonrpc="2.0", method="notifications/a"))
+    await events.store_event("1", t.JSONRPCNotification(jsonrpc="2.0", method="notifications/b"))
+    later = iter(["c", "d"])
+
+    async def slowly(told: EventMessage) -> None:
+        sent.append(getattr(told.message, "method", "the answer"))
+        await events.store_event("2", t.JSONRPCNotification(jsonrpc="2.0", method="notifications/of-another-call"))
+        if (name := next(later, None)) is not None:
+            await events.store_event("1", t.JSONRPCNotification(jsonrpc="2.0", method=f"notifications/{name}"))
+        elif sent[-1] == "notifications/d":
+            await events.store_event("1", t.JSONRPCResponse(jsonrpc="2.0", id=1, result={}))
+
+    async with asyncio.timeout(20):
+        assert await events.replay_events_after(first, slowly) is None
+    assert sent == ["notifications/b", "notifications/c", "notifications/d", "the answer"]
