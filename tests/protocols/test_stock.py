@@ -51,6 +51,14 @@ async def collect(events: AsyncIterator[Event]) -> list[Event]:
     return [event async for event in events]
 
 
+async def begun(client: AgentClient, task_id: str) -> Task:
+    """The task once it is no longer `submitted`: a2a-sdk answers before its store has heard that the work began."""
+    async with asyncio.timeout(60):
+        while (task := await client.get(task_id)).state is TaskState.SUBMITTED:
+            pass
+    return task
+
+
 async def ended(client: AgentClient, task_id: str) -> Task:
     """The task once it has ended. a2a-sdk acknowledges an answer before its executor has taken it: until then it still asks.
     Its subscription may miss an update between its first message, the task, and its beginning: the task is looked at again.
@@ -226,7 +234,7 @@ async def test_who_leaves_a_stream_stops_the_work_only_where_it_has_no_id(name: 
             return
         assert isinstance(first.body, Snapshot)
         async with connect() as client:
-            assert (await client.get(first.body.task.id)).state is TaskState.WORKING
+            assert (await begun(client, first.body.task.id)).state is TaskState.WORKING
             assert not stopped.is_set()
             go_on.set()
             assert (await ended(client, first.body.task.id)).result == {"text": "x"}
@@ -241,7 +249,7 @@ async def test_a_task_does_not_outlive_its_server(name: str, tmp_path: Path):
     async with asyncio.timeout(60):
         async with server_process(options) as server, variant.connect()(server.endpoints[name].url) as client:
             task = await client.submit("probe", "work", {"steps": 1, "step_ms": 60_000})
-            assert (await client.get(task.id)).state is TaskState.WORKING
+            assert (await begun(client, task.id)).state is TaskState.WORKING
             await server.kill()
         settings = ClientSettings(idle_timeout_s=0.5)
         async with server_process(options) as again, variant.connect()(again.endpoints[name].url, settings) as client:
