@@ -46,8 +46,8 @@ openapi: $(VENV)/.dev
 	@$(BIN)/python -m sametask.measurements.integration.generate
 
 lock:
-	uv pip compile --no-header --universal --generate-hashes --python-version 3.11 --extra stock --group dev pyproject.toml -o requirements-dev.lock
-	uv pip compile --no-header --universal --generate-hashes --python-version 3.11 --extra stock -c requirements-dev.lock pyproject.toml -o requirements.lock
+	uv pip compile --no-header --universal --generate-hashes --python-version 3.11 --extra stock --extra distributed --group dev pyproject.toml -o requirements-dev.lock
+	uv pip compile --no-header --universal --generate-hashes --python-version 3.11 --extra stock --extra distributed -c requirements-dev.lock pyproject.toml -o requirements.lock
 
 clean:
 	rm -rf $(VENV) build *.egg-info
