@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar, get_args, get_type_hints, overload
 
@@ -64,6 +64,58 @@ class Question(Generic[Answer]):
         return self.answer.model_json_schema()
 
 
+@dataclass(frozen=True)
+class Retry:
+    """How a step that raises is tried again. `attempts` counts the first one too, and those of a run that crashed. The delay
+    before the n-th retry is `first_delay_s` * `factor` ** (n - 1), at most `longest_delay_s`, of which up to half is taken off
+    at random, so that what failed together does not come back together (Brooker 2015, "Exponential Backoff And Jitter").
+
+    `on` names the exceptions that are worth it; Rejected, InvalidInput and cancellation never are.
+
+    Raises: ValueError for a number that makes no sense.
+    """
+
+    attempts: int = 3
+    first_delay_s: float = 0.5
+    factor: float = 2.0
+    longest_delay_s: float = 60.0
+    on: tuple[type[Exception], ...] = (Exception,)
+
+    def __post_init__(self) -> None:
+        for name, least in (("attempts", 1), ("first_delay_s", 0), ("factor", 1), ("longest_delay_s", 0)):
+            if not getattr(self, name) >= least:
+                raise ValueError(f"retry: {name} = {getattr(self, name)!r} is not accepted; at least {least} is accepted")
+
+    def delay_s(self, failed: int) -> float:
+        """The longest delay after that many failed attempts."""
+        return min(self.longest_delay_s, self.first_delay_s * self.factor ** min(failed - 1, 1000))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How the tasks of one skill share an engine that has queues (see `docs/scale.md`): at most `concurrency` of them run at
+    once, at most `starts` begin in `per_s` seconds, and of the tasks that wait those of the lowest `priority` begin first.
+
+    Raises: ValueError for a number that makes no sense.
+    """
+
+    concurrency: int | None = None
+    starts: int | None = None
+    per_s: float = 1.0
+    priority: int = 100
+
+    def __post_init__(self) -> None:
+        for name, value, least in (
+            ("concurrency", self.concurrency, 1),
+            ("starts", self.starts, 1),
+            ("priority", self.priority, 1),
+        ):
+            if value is not None and value < least:
+                raise ValueError(f"limits: {name} = {value!r} is not accepted; at least {least} is accepted")
+        if not self.per_s > 0:
+            raise ValueError(f"limits: per_s = {self.per_s!r} is not accepted; a number of seconds above 0 is accepted")
+
+
 class TaskContext(Protocol):
     """What a long skill may do while it runs. After a crash the skill is called again with the same input: recorded steps
     return their recorded value, answered questions their answer, and events already told are not told twice. So whatever
@@ -86,17 +138,23 @@ class TaskContext(Protocol):
         """Hand out a part of the result before the end."""
         ...
 
-    async def ask(self, question: Question[Answer]) -> Answer:
+    async def ask(self, question: Question[Answer], *, timeout_s: float | None = None) -> Answer:
         """Wait in `input_required` for the caller's answer. Of questions asked in parallel the caller is told one after the
         other, or all at once where the protocol has room for that; they may be answered in any order.
+
+        Raises: TimeoutError when nobody has answered within `timeout_s`, which goes on while no process runs; the question
+        is closed then, and a later answer to it is refused.
         """
         ...
 
-    async def step(self, name: str, fn: Callable[..., Awaitable[Value] | Value], *args: Any) -> Value:
+    async def step(
+        self, name: str, fn: Callable[..., Awaitable[Value] | Value], *args: Any, retry: Retry | None = None
+    ) -> Value:
         """Run `fn(*args)` and record its JSON-serialisable value: executed at least once, recorded exactly once.
 
         The n-th step of one name is the same step after a crash, so names tell parallel steps apart. A pydantic model is
-        recorded by its fields and comes back as the model that `fn` is annotated to return.
+        recorded by its fields and comes back as the model that `fn` is annotated to return. With `retry` it is tried again
+        when it raises; what its last attempt raised is raised.
         """
         ...
 
@@ -104,7 +162,8 @@ class TaskContext(Protocol):
 @dataclass(frozen=True)
 class Skill:
     """One thing an agent can do. `long` is true where the function takes a TaskContext; `read_only` is the author's promise
-    that it changes nothing outside of its own task.
+    that it changes nothing outside of its own task. `deadline_s`: how long a task may take from its submit to its end, whatever
+    happens to the processes that run it.
     """
 
     agent: str
@@ -115,6 +174,8 @@ class Skill:
     long: bool
     function: Callable[..., Awaitable[Any]]
     read_only: bool = False
+    deadline_s: float | None = None
+    limits: Limits = Limits()
 
     @property
     def input_schema(self) -> dict[str, Any]:
@@ -181,20 +242,38 @@ class Agent:
     @overload
     def skill(self, function: Function, /) -> Function: ...
     @overload
-    def skill(self, /, *, read_only: bool = False, long: bool = False) -> Callable[[Function], Function]: ...
-    def skill(self, function: Callable[..., Any] | None = None, /, *, read_only: bool = False, long: bool = False) -> Any:
+    def skill(
+        self, /, *, read_only: bool = False, long: bool = False, deadline_s: float | None = None, limits: Limits = Limits()
+    ) -> Callable[[Function], Function]: ...
+    def skill(
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        read_only: bool = False,
+        long: bool = False,
+        deadline_s: float | None = None,
+        limits: Limits = Limits(),
+    ) -> Any:
         """Register a function as a skill; its docstring describes it. It takes and gives pydantic models, `(request: Input[,
         task: TaskContext]) -> Output`, or plain annotated parameters, see `signatures.read_signature`; a `def` that is not
         async runs in a worker thread. What takes a task is long: it runs as one.
 
         `@agent.skill(read_only=True)` promises that it changes nothing outside of its own task, so that a host may call it
-        without asking a person first. `long=True` makes a task of what takes none.
+        without asking a person first. `long=True` makes a task of what takes none. `deadline_s` ends a task that takes longer
+        as failed, `limits` says how tasks of this skill share an engine.
 
-        Raises: TypeError when the signature is of neither form.
+        Raises: TypeError when the signature is of neither form, or a skill that is not long has a deadline or limits;
+        ValueError for a deadline that is not above 0.
         """
 
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
-            self.skills[function.__name__] = _skill(self.name, function, read_only, long)
+            made = replace(_skill(self.name, function, read_only, long), deadline_s=deadline_s, limits=limits)
+            if not made.long and (deadline_s is not None or limits != Limits()):
+                raise TypeError(f"{self.name}.{made.name}: deadline_s and limits are for tasks; accepted with long=True")
+            if deadline_s is not None and not deadline_s > 0:
+                raise ValueError(f"{self.name}.{made.name}: deadline_s = {deadline_s!r} is not accepted; above 0 is accepted")
+            self.skills[function.__name__] = made
             return function
 
         return register if function is None else register(function)

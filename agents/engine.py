@@ -23,9 +23,19 @@ class TaskEngine(Protocol):
 
     async def submit(self, skill: Skill, request: BaseModel, *, key: str | None = None, origin: Origin | None = None) -> Task:
         """Store and start a task of a long skill. The same idempotency `key` with the same skill and input gives the same
-        task.
+        task, for as long as it runs and the engine's `key_lifetime_s` after it was made; then the key is free again.
 
         :raises KeyReused: the key was used for another skill or input
+        :raises Unavailable: the engine is draining, or its store cannot be written
+        """
+        ...
+
+    async def run(self, skill: Skill, request: BaseModel, *, origin: Origin | None = None, keep: bool = True) -> Task:
+        """As `submit` without a key, for who waits for the result: the task has ended, or is stored and runs on.
+
+        Late durability: a task that ends, asks nothing and is told to nobody within a moment (50 ms) may stay in memory until
+        it has ended. Then it is stored whole, or with `keep` false not at all: its id names nothing, and is not to be told.
+
         :raises Unavailable: the engine is draining, or its store cannot be written
         """
         ...
@@ -57,7 +67,7 @@ class TaskEngine(Protocol):
         """Answer an open question; idempotent by `request_id` (the first answer stands).
 
         :raises UnknownTask: there is no such task
-        :raises NotWaiting: the task never asked that question
+        :raises NotWaiting: the task never asked that question, or gave up waiting for an answer to it
         :raises InvalidInput: the value does not fit the question's schema
         :raises TaskFinished: the task ended before that question was answered
         """

@@ -16,6 +16,7 @@
     ├── Rejected             the skill declined the work (`raise Rejected("why")` in a skill)
     ├── TooLarge             a message over the stated limit
     ├── SkillFailed          the skill itself raised
+    ├── DeadlineExceeded     the task was not done by the time its skill allows
     ├── Unavailable          draining, shutting down, or the store cannot be written
     └── ConnectionLost       client side only: the peer went away before a final answer
 
@@ -177,6 +178,16 @@ class SkillFailed(SametaskError):
 
     def __init__(self, error: BaseException) -> None:
         super().__init__(f"{type(error).__name__}: {error}", exception=type(error).__name__)
+
+
+class DeadlineExceeded(SametaskError):
+    """The task was not done within the time that its skill allows for the whole of it."""
+
+    code = "deadline_exceeded"
+
+    def __init__(self, skill: str, deadline_s: float | None) -> None:
+        within = "by its deadline" if deadline_s is None else f"within its {deadline_s:g} s"
+        super().__init__(f"{skill} was not done {within}", field="deadline_s", value=deadline_s)
 
 
 class Unavailable(SametaskError):

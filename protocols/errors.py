@@ -38,6 +38,7 @@ TABLE: dict[str, Codes] = {
     "rejected": Codes(-32000, 422, "FAILED_PRECONDITION"),
     "too_large": Codes(-32600, 413, "RESOURCE_EXHAUSTED"),
     "skill_failed": Codes(-32603, 500, "INTERNAL"),
+    "deadline_exceeded": Codes(-32000, 504, "DEADLINE_EXCEEDED"),
     "unavailable": Codes(-32000, 503, "UNAVAILABLE"),
     "connection_lost": Codes(-32000, 502, "UNAVAILABLE"),
 }

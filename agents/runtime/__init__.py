@@ -21,7 +21,7 @@ def open_engine(url: str, roster: Roster) -> AbstractAsyncContextManager[TaskEng
     Raises: InvalidInput for another scheme.
     """
     path = _path(url)
-    from .sqlite import SqliteEngine
+    from .embedded.engine import SqliteEngine
 
     return SqliteEngine.open(path, roster)
 
@@ -33,7 +33,7 @@ def check_engine(url: str) -> None:
     """
     path = _path(url)
     if path != ":memory:":
-        from .schema import connect
+        from .embedded.schema import connect
 
         for connection in connect(Path(os.path.abspath(os.path.expanduser(path))), "FULL"):
             connection.close()

@@ -1,4 +1,4 @@
-"""The `TaskContext` of a task that is running here: every call of the skill's becomes a fenced write to the log."""
+"""The `TaskContext` of a task that is running here: every call of the skill's becomes a fenced write to its journal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import functools
 import inspect
 import json
 import math
-import sqlite3
+import random
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
@@ -17,11 +18,10 @@ import anyio.to_thread
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
-from ..contract import Origin, Question, invalid_input, return_type
-from ..errors import SametaskError
+from ..contract import Origin, Question, Retry, invalid_input, return_type
+from ..errors import InvalidInput, Rejected, SametaskError
 from ..events import Artifact, ArtifactEmitted, Progress
-from . import log
-from .store import Store
+from .journal import Asked, Attempts, Fenced, Journal, Past
 
 Answer = TypeVar("Answer", bound=BaseModel)
 Value = TypeVar("Value")
@@ -36,15 +36,13 @@ class RunningContext:
 
     Each thing a skill does has a place that is the same in every run: the path of the step it is in, and its ordinal there.
     So a later run can tell what an earlier one has already recorded or told. Things done in parallel within one step (or in
-    the body) have no such order: give parallel work steps of different names.
+    the body) have no such order: give parallel work steps of different names. What a step does when it is tried again has
+    places of its own, `/fetch#1~2`.
     """
 
-    def __init__(
-        self, store: Store, claim: log.Claim, origin: Origin, past: log.Past, lose: Callable[[Exception], None]
-    ) -> None:
-        self.id, self.origin = claim.id, origin
-        self._store, self._n, self._epoch = store, claim.n, claim.epoch
-        self._recorded, self._told = past.steps, past.told
+    def __init__(self, id: str, journal: Journal, origin: Origin, past: Past, lose: Callable[[Exception], None]) -> None:
+        self.id, self.origin = id, origin
+        self._journal, self._past = journal, past
         self._occurrences: Counter[str] = Counter()
         self._lose = lose
         self._closed = False
@@ -68,6 +66,12 @@ class RunningContext:
         """Begin in the body, even where the submit came from another task's step."""
         _scope.set("")
 
+    def lost(self, error: Exception) -> None:
+        """A write could not be made: nothing more is written."""
+        if not self._closed:
+            self.close()
+            self._lose(error)
+
     async def progress(self, done: float, total: float | None = None, text: str = "") -> None:
         if not math.isfinite(done) or (total is not None and not math.isfinite(total)):
             raise ValueError(f"progress: {done!r} of {total!r} is not accepted; finite numbers are accepted")
@@ -79,80 +83,104 @@ class RunningContext:
     async def _tell(self, kind: str, body: BaseModel) -> None:
         await asyncio.sleep(0)  # a skill that tells in a tight loop still lets others run, and can be canceled
         scope = _scope.get()
-        if self._told.get(scope, 0) > 0:
-            self._told[scope] -= 1
+        told = self._past.told
+        if told.get(scope, 0) > 0:
+            told[scope] -= 1
             return
         text = body.model_dump_json()
-        await self._store.room()
+        await self._written(self._journal.room())
         self._check()
-        op = functools.partial(log.append, n=self._n, epoch=self._epoch, kind=kind, scope=scope, body=text)
-        self._store.post(op, self._posted, self._n, len(text))
+        self._journal.tell(kind, scope, text)
 
-    def _posted(self, _: None, error: Exception | None) -> None:
-        if error is not None:
-            self._lost(error)
-
-    async def step(self, name: str, fn: Callable[..., Awaitable[Value] | Value], *args: Any) -> Value:
+    async def step(
+        self, name: str, fn: Callable[..., Awaitable[Value] | Value], *args: Any, retry: Retry | None = None
+    ) -> Value:
         self._check()
         path = self._place(name)
-        if (recorded := self._recorded.get(path)) is not None:
+        if (recorded := self._past.steps.get(path)) is not None:
             return _restore(fn, recorded)
-        token = _scope.set(path)
-        try:
-            value = await _call(fn, *args)
-        finally:
-            _scope.reset(token)
+        value = await self._attempted(path, functools.partial(_call, fn, *args), retry)
         try:
             text = to_json(value).decode()
         except PydanticSerializationError as error:
             raise TypeError(f"step {name!r}: its value cannot be recorded as JSON ({error})") from None
-        await self._write(lambda db: log.record(db, self._n, self._epoch, path, text))
+        await self._written(self._journal.record(path, text))
         # What a later run would be given, so that the two cannot differ.
         return _restore(fn, text)
 
-    async def ask(self, question: Question[Answer]) -> Answer:
+    async def _attempted(self, path: str, call: Callable[[], Awaitable[Any]], retry: Retry | None) -> Any:
+        if retry is None:
+            return await _within(path, call)
+        failed = self._past.attempts.get(path, Attempts(0, 0))
+        while True:
+            # Not longer than the delay, however the clock was set since.
+            await asyncio.sleep(min(failed.next_at - time.time(), retry.longest_delay_s))
+            try:
+                return await _within(path if failed.count == 0 else f"{path}~{failed.count + 1}", call)
+            except retry.on as error:
+                count = failed.count + 1
+                if isinstance(error, Rejected | InvalidInput) or count >= retry.attempts:
+                    raise
+            self._check()
+            failed = Attempts(count, time.time() + retry.delay_s(count) * random.uniform(0.5, 1.0))
+            await self._written(self._journal.failed(path, failed))
+
+    async def ask(self, question: Question[Answer], *, timeout_s: float | None = None) -> Answer:
         self._check()
         path, schema = self._place("?"), question.answer_schema
-        request_id = await self._write(lambda db: log.ask(db, self._n, self._epoch, path, question.text, schema))
-        self.questions[request_id] = question.answer
+        asked = await self._written(self._journal.ask(path, question.text, schema, timeout_s))
+        self.questions[asked.request_id] = question.answer
         try:
-            text = await self._answer_to(request_id)
+            asked = await self._answered(asked, timeout_s)
         finally:
-            del self.questions[request_id]
+            del self.questions[asked.request_id]
+        if asked.answer is None:
+            raise TimeoutError(f"no answer within {timeout_s:g} s to: {question.text}")
         try:
-            return question.answer.model_validate_json(text)
+            return question.answer.model_validate_json(asked.answer)
         except ValidationError as error:  # the schema cannot say all that a validator can
             raise invalid_input(error) from None
 
-    async def _answer_to(self, request_id: str) -> str:
-        while True:
-            self._woken.clear()
-            found = log.question(self._store.reader, self._n, request_id)
-            if found is not None and found[1] is not None:
-                return found[1]
-            await self._woken.wait()
+    async def _answered(self, asked: Asked, timeout_s: float | None) -> Asked:
+        """The question once it has its answer, or has expired."""
+        left_s = None
+        if timeout_s is not None and asked.expires_at is not None:
+            left_s = min(asked.expires_at - time.time(), timeout_s)
+        try:
+            async with asyncio.timeout(left_s):
+                while asked.answer is None and not asked.expired:
+                    self._woken.clear()
+                    asked = await self._written(self._journal.asked(asked.request_id))
+                    if asked.answer is None and not asked.expired:
+                        await self._woken.wait()
+        except TimeoutError:
+            asked = await self._written(self._journal.expire(asked.request_id))
+        return asked
 
     def _place(self, name: str) -> str:
         path = f"{_scope.get()}/{name.replace('%', '%25').replace('/', '%2F')}"
         self._occurrences[path] += 1
         return f"{path}#{self._occurrences[path]}"
 
-    async def _write(self, op: Callable[[sqlite3.Connection], Result]) -> Result:
+    async def _written(self, write: Awaitable[Result]) -> Result:
         try:
-            return await self._store.write(op, self._n)
-        except (log.Fenced, SametaskError) as error:
-            self._lost(error)
+            return await write
+        except (Fenced, SametaskError) as error:
+            self.lost(error)
             raise asyncio.CancelledError from None
-
-    def _lost(self, error: Exception) -> None:
-        if not self._closed:
-            self.close()
-            self._lose(error)
 
     def _check(self) -> None:
         # Not an Exception: a skill's own `except Exception` must not carry on in a task that it no longer owns.
         if self._closed:
             raise asyncio.CancelledError
+
+
+async def _within(scope: str, call: Callable[[], Awaitable[Any]]) -> Any:
+    token = _scope.set(scope)
+    try:
+        return await call()
+    finally:
+        _scope.reset(token)
 
 
 async def _call(fn: Callable[..., Any], *args: Any) -> Any:

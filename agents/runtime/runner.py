@@ -4,45 +4,55 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel
 
 from ..contract import Origin, Skill
-from ..errors import Rejected, SametaskError, SkillFailed
-from ..events import StateChanged, TaskState
-from . import log
+from ..errors import DeadlineExceeded, Rejected, SametaskError, SkillFailed
+from ..events import ErrorInfo, StateChanged, TaskState
 from .context import RunningContext
-from .store import Store
+from .journal import Claim, Fenced, Journal, Past, Unreadable
+
+AnyJournal = TypeVar("AnyJournal", bound=Journal, covariant=True)
 
 
-class Runner:
-    """A task that runs here, in the epoch of its claim. `on_end(runner, error)` is called once when it no longer does;
-    `error` tells why its log could not be written, None where it could.
+class Runner(Generic[AnyJournal]):
+    """A task that runs here. `journal` makes its journal, given what that is to call when a posted write could not be made.
+    `on_end(runner, error)` is called once when it no longer runs; `error` tells why its log could not be written, None where
+    it could. A skill that has not stopped `grace_s` after its deadline is failed without it.
     """
 
     def __init__(
         self,
-        store: Store,
-        claim: log.Claim,
+        claim: Claim,
         skill: Skill,
         request: BaseModel | None,
-        past: log.Past,
-        on_end: Callable[[Runner, Exception | None], None],
+        past: Past,
+        journal: Callable[[Callable[[Exception], None]], AnyJournal],
+        on_end: Callable[[Runner[AnyJournal], Exception | None], None],
+        grace_s: float,
     ) -> None:
         self.claim = claim
-        self._store, self._skill, self._request, self._on_end = store, skill, request, on_end
+        self._skill, self._request, self._grace_s = skill, request, grace_s
         self._error: Exception | None = None
-        self._canceled = claim.cancel
-        self._started = False
+        self._canceled, self._expired, self._started = claim.cancel, False, False
         stored: dict[str, Any] = json.loads(claim.origin)
         # A newer release may have stored more about it.
         origin = Origin(**{field.name: stored[field.name] for field in fields(Origin) if field.name in stored})
-        self.context = RunningContext(store, claim, origin, past, self._lose)
+        self._journal = journal(self._could_not_post)
+        self.context = RunningContext(claim.id, self.journal, origin, past, self._lose)
+        self._timer: asyncio.TimerHandle | None = None
+        self._abandoning: asyncio.Task[None] | None = None
         self.task = asyncio.create_task(self._run(), name=f"sametask-{claim.id}")
         self.task.add_done_callback(lambda _: on_end(self, self._error))
+
+    @property
+    def journal(self) -> AnyJournal:
+        return self._journal
 
     def cancel(self) -> None:
         """The caller wants the task to end: interrupt the skill; what it still tells is stored."""
@@ -59,6 +69,9 @@ class Runner:
         self._error = error
         self._interrupt()
 
+    def _could_not_post(self, error: Exception) -> None:
+        self.context.lost(error)
+
     def _interrupt(self) -> None:
         # A task that is cancelled before its first step never runs at all, so it looks for itself when it starts.
         if self._started:
@@ -67,49 +80,80 @@ class Runner:
     async def _run(self) -> None:
         self._started = True
         self.context.enter()
+        self._set_deadline()
         try:
             ending = await self._ending()
         except asyncio.CancelledError:
-            if self.context.closed or not self._canceled:
+            if self.context.closed or not (self._canceled or self._expired):
                 return
             ending = StateChanged(state=TaskState.CANCELED)
-        if self.context.closed:
-            return
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+        if not self.context.closed:
+            await self._finish(_failed(self._too_late()) if self._expired and not self._canceled else ending)
+
+    async def _finish(self, ending: StateChanged) -> None:
         try:
-            await self._store.write(
-                lambda db: log.finish(db, self.claim.n, self.claim.epoch, ending),
-                self.claim.n,
-            )
-        except log.Fenced:
+            await self.journal.finish(ending)
+        except Fenced:
             return
         except SametaskError as error:
             self._error = error
 
+    def _set_deadline(self) -> None:
+        at, longest_s = self.claim.deadline_at, self._skill.deadline_s
+        if at is not None:
+            left_s = at - time.time()
+            # Not longer than the whole of it, however the clock was set since.
+            left_s = left_s if longest_s is None else min(left_s, longest_s)
+            if left_s <= 0:
+                self._expired = True
+            else:
+                self._timer = asyncio.get_running_loop().call_later(left_s, self._expire)
+
+    def _expire(self) -> None:
+        self._expired = True
+        self._interrupt()
+        self._timer = asyncio.get_running_loop().call_later(self._grace_s, self._abandon)
+
+    def _abandon(self) -> None:
+        async def end() -> None:
+            await self._finish(_failed(self._too_late()))
+            self.stop()
+
+        self._abandoning = asyncio.create_task(end(), name=f"sametask-{self.claim.id}-deadline")
+
+    def _too_late(self) -> DeadlineExceeded:
+        return DeadlineExceeded(f"{self._skill.agent}.{self._skill.name}", self._skill.deadline_s)
+
     async def _ending(self) -> StateChanged:
-        if self.context.closed or self._canceled:
+        if self.context.closed or self._canceled or self._expired:
             raise asyncio.CancelledError
+        self.journal.start()
         try:
-            self._store.post(lambda db: log.start(db, self.claim.n, self.claim.epoch), self._posted, self.claim.n, 0)
-            request = self._request
-            if request is None:
-                request = self._skill.parse_json(log.input_json(self._store.reader, self.claim.n))
+            request = self._request or self._skill.parse_json(await self._stored_input())
             self._request = None  # a large input is the skill's to let go of
             function = self._skill.function
             output = await (function(request, self.context) if self._skill.long else function(request))
             return StateChanged(state=TaskState.COMPLETED, result=self._skill.dump(output))
         except asyncio.CancelledError:
             current = asyncio.current_task()
-            if self.context.closed or self._canceled or (current is not None and current.cancelling()):
+            if self.context.closed or self._canceled or self._expired or (current is not None and current.cancelling()):
                 raise
             return _failed(SkillFailed(asyncio.CancelledError("the skill cancelled itself")))
         except (Exception, SystemExit) as error:
             # The wall between the agent's code and everyone else: whatever it raised becomes how its task ended.
             return _failed(error)
 
-    def _posted(self, _: None, error: Exception | None) -> None:
-        if error is not None and not self.context.closed:
-            self.context.close()
-            self._lose(error)
+    async def _stored_input(self) -> str:
+        try:
+            return await self.journal.input_json()
+        except Unreadable:
+            raise  # no later run can read it either
+        except SametaskError as error:
+            self.context.lost(error)
+            raise asyncio.CancelledError from None
 
 
 def _failed(error: BaseException) -> StateChanged:
@@ -118,4 +162,4 @@ def _failed(error: BaseException) -> StateChanged:
         error = cast(BaseExceptionGroup[BaseException], error).exceptions[0]
     known = error if isinstance(error, SametaskError) else SkillFailed(error)
     state = TaskState.REJECTED if isinstance(known, Rejected) else TaskState.FAILED
-    return StateChanged(state=state, error=log.error_info(known))
+    return StateChanged(state=state, error=ErrorInfo.model_validate(known.to_json()))

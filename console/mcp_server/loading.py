@@ -75,7 +75,7 @@ def _not_open() -> NoReturn:
 
 def import_server() -> None:
     """The SDK, and all that serving takes beside it."""
-    from ...agents.runtime import sqlite
+    from ...agents.runtime.embedded import engine
     from ...protocols.mcp import server, stdio
 
-    _ = sqlite, server, stdio
+    _ = engine, server, stdio

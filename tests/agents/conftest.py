@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from sametask.agents import Agent, Event, Roster, TaskEngine
-from sametask.agents.runtime.sqlite import EngineSettings, SqliteEngine
+from sametask.agents.runtime.embedded.engine import EngineSettings, SqliteEngine
 
 Open = Callable[..., AbstractAsyncContextManager[SqliteEngine]]
 Follow = Callable[..., Awaitable[list[Event]]]

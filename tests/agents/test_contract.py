@@ -14,6 +14,7 @@ from sametask.agents.contract import return_type
 from sametask.agents.errors import (
     BY_CODE,
     ConnectionLost,
+    DeadlineExceeded,
     InvalidInput,
     KeyReused,
     NotFound,
@@ -237,6 +238,7 @@ ERRORS = [
     Rejected("why"),
     TooLarge("over 3 bytes"),
     SkillFailed(ValueError("two\nlines")),
+    DeadlineExceeded("a.s", 1.5),
     Unavailable("later"),
     ConnectionLost("gone"),
 ]

@@ -18,7 +18,7 @@ import pytest
 from pydantic import BaseModel
 from sametask.agents import Agent, Artifact, Question, Roster, TaskContext, TaskState, TextPart
 from sametask.agents.events import ArtifactEmitted, Progress, StateChanged
-from sametask.agents.runtime.sqlite import EngineSettings, SqliteEngine
+from sametask.agents.runtime.embedded.engine import EngineSettings, SqliteEngine
 
 HOUR_S = 3600.0  # no test waits for a lease of that length
 DIE_AFTER = int(os.environ.get("DIE_AFTER", "0"))

@@ -157,7 +157,7 @@ async def test_a_runner_that_is_fenced_stops_without_a_word(open_store, follow, 
         handle = await engine.submit(agent.skills["work"], Order())
         await follow(engine, handle.id, until=lambda event: event.state is TaskState.WORKING)
         with sqlite3.connect(store) as db:
-            db.execute("INSERT INTO owners VALUES('someone', 1e12)")
+            db.execute("INSERT INTO owners VALUES('someone', 1, 1e12)")
             db.execute("UPDATE tasks SET epoch = epoch + 1, owner = 'someone'")
             (store.parent / f"{store.name}-owner-someone").touch()
             db.commit()

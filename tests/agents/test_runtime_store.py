@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
-from sametask.agents import Agent, Question, Roster, TaskContext, TaskState
+from sametask.agents import Agent, Question, TaskContext
 from sametask.agents.errors import SametaskError, Unavailable
-from sametask.agents.runtime import open_engine
-from sametask.agents.runtime.schema import SCHEMA_VERSION, connect
-from sametask.agents.runtime.store import Store
+from sametask.agents.runtime.embedded.locks import OwnerLock
+from sametask.agents.runtime.embedded.schema import SCHEMA_VERSION, connect
+from sametask.agents.runtime.embedded.store import Store
+from sametask.agents.webhooks import Webhook
+
+from .old_stores import VERSIONS, make_old_store
 
 
 async def test_missing_folders_are_made_and_nothing_but_the_store_is_left(open_store, store, tmp_path):
@@ -25,7 +28,7 @@ async def test_missing_folders_are_made_and_nothing_but_the_store_is_left(open_s
 
 def newer(path: Path) -> Path:
     connections = connect(path, "FULL")
-    connections[0].execute("PRAGMA user_version=4")
+    connections[0].execute("PRAGMA user_version=5")
     for connection in connections:
         connection.close()
     return path
@@ -60,7 +63,7 @@ def read_only_folder(path: Path) -> Path:
 @pytest.mark.parametrize(
     ("made", "reason"),
     [
-        (newer, "has schema version 4, made by a newer release; accepted: up to 3"),
+        (newer, "has schema version 5, made by a newer release; accepted: up to 4"),
         (foreign, "is another program's database"),
         (not_a_database, "file is not a database"),
         (a_folder, "unable to open"),
@@ -124,7 +127,7 @@ async def test_a_file_that_can_no_longer_be_written_is_unavailable_and_then_avai
 
 async def test_back_pressure_holds_a_writer_until_there_is_room(rows, monkeypatch):
     store, _ = rows
-    monkeypatch.setattr("sametask.agents.runtime.store.PENDING_BYTES", 10)
+    monkeypatch.setattr("sametask.agents.runtime.embedded.store.PENDING_BYTES", 10)
     done: list[int] = []
     store.post(insert(1), lambda result, error: done.append(result), 1, 20)
     await asyncio.wait_for(store.room(), 10)
@@ -149,29 +152,65 @@ class Order(BaseModel):
     count: int = 0
 
 
-async def test_a_file_of_the_first_schema_is_made_one_of_this_and_its_open_question_is_answered(tmp_path):
-    path = tmp_path / "tasks.db"
-    agent = Agent("old", description="Was asked before.")
+old = Agent("old", description="Was asked before.")
 
-    @agent.skill
-    async def ask(request: Order, task: TaskContext) -> Order:
-        return Order(count=(await task.ask(Question("how many?", Order))).count)
 
-    async with open_engine(f"sqlite:///{path}", Roster([agent])) as engine:
-        task = await engine.submit(agent.skills["ask"], Order())
-        async for event in engine.events(task.id):
-            if event.state is TaskState.INPUT_REQUIRED:
-                break
-    with sqlite3.connect(path) as db:
-        db.execute("DROP TABLE webhooks")
-        db.execute("ALTER TABLE questions DROP COLUMN text")
-        db.execute("PRAGMA user_version=1")
-    db.close()
-    async with open_engine(f"sqlite:///{path}", Roster([agent])) as engine:
-        (question,) = await engine.questions(task.id)
+@old.skill
+async def ask(request: Order, task: TaskContext) -> Order:
+    return Order(count=(await task.ask(Question("how many?", Order))).count)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_file_of_an_earlier_schema_is_made_one_of_this_with_all_that_it_holds(store, open_store, version):
+    make_old_store(store, version)
+    async with open_store(old) as engine:
+        assert (await engine.get("done")).result == {"count": 1}
+        (question,) = await engine.questions("asks")
         assert (question.request_id, question.text) == ("q1", "how many?")
-        await engine.answer(task.id, "q1", {"count": 3})
-        assert [event async for event in engine.events(task.id)][-1].body.result == {"count": 3}
+        await engine.answer("asks", "q1", {"count": 3})
+        assert [event async for event in engine.events("asks")][-1].body.result == {"count": 3}
+        await engine.webhooks.set(Webhook("h", "done", "https://one.example/", "json"))
+    async with open_store(old) as engine:
+        assert [each.id for each in await engine.webhooks.list("done")] == ["h"]
+
+
+def columns(path: Path) -> dict[str, object]:
     with sqlite3.connect(path) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+        names = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")]
+        found = {name: sorted(row[1:] for row in db.execute(f"PRAGMA table_xinfo({name})")) for name in names}
+        version = db.execute("PRAGMA user_version").fetchone()
     db.close()
+    return {**found, "version": version}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_upgraded_file_has_the_schema_of_a_new_one(store, tmp_path, version):
+    make_old_store(store, version)
+    for path in (store, tmp_path / "new.db"):
+        for connection in connect(path, "FULL"):
+            connection.close()
+    assert columns(store) == columns(tmp_path / "new.db")
+    assert columns(store)["version"] == (SCHEMA_VERSION,)
+
+
+async def test_two_that_open_an_old_file_at_once_upgrade_it_once(store):
+    make_old_store(store, 2)
+    opened = await asyncio.gather(*(asyncio.to_thread(connect, store, "FULL") for _ in range(8)))
+    for connections in opened:
+        for connection in connections:
+            connection.close()
+
+
+async def test_an_old_file_that_an_earlier_release_is_using_is_left_as_it_is(store, open_store):
+    make_old_store(store, 3)
+    lock = OwnerLock(store)
+    with sqlite3.connect(store) as db:
+        db.execute("INSERT INTO owners VALUES(?, 0)", (lock.id,))
+    db.close()
+    with pytest.raises(Unavailable, match="in use by a process of an earlier release; accepted: once that has stopped"):
+        async with open_store(old):
+            pass
+    assert columns(store)["version"] == (3,)
+    lock.release()
+    async with open_store(old) as engine:
+        assert (await engine.get("done")).result == {"count": 1}

@@ -756,7 +756,7 @@ async def test_a_task_whose_step_could_not_be_written_is_run_again_when_it_can(o
 
 
 async def test_a_skill_that_tells_faster_than_the_disk_is_held_back(open_store, follow, monkeypatch):
-    monkeypatch.setattr("sametask.agents.runtime.store.PENDING_COUNT", 8)
+    monkeypatch.setattr("sametask.agents.runtime.embedded.store.PENDING_COUNT", 8)
     pending: list[int] = []
 
     async def work(request: Order, task: TaskContext) -> Receipt:

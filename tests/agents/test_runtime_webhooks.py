@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sqlite3
-from pathlib import Path
 
 import pytest
 from sametask.agents import Agent, TaskContext
 from sametask.agents.errors import Conflict, Unavailable, UnknownTask, UnknownWebhook
-from sametask.agents.events import StateChanged, TaskState
-from sametask.agents.runtime import log, schema
-from sametask.agents.webhooks import KeepsWebhooks, Webhook, WebhookState
+from sametask.agents.webhooks import Webhook, WebhookState
 
 NOW = 1000.0
 FORMATS = ("json",)
@@ -34,52 +29,6 @@ async def done(engine, follow) -> str:
 
 def hook(task_id: str, id_: str = "h", **more) -> Webhook:
     return Webhook(id_, task_id, "https://one.example/", "json", "whsec_x", (("Authorization", "y"),), {"a": [1]}, **more)
-
-
-def version_2(path: Path) -> None:
-    """A file as the release before made it, with a task that had ended."""
-    with sqlite3.connect(path, isolation_level=None) as db:
-        db.execute("PRAGMA journal_mode=WAL")
-        db.executescript(schema.SCHEMA)
-        db.execute(f"PRAGMA application_id={schema.APPLICATION_ID}")
-        db.execute("PRAGMA user_version=2")
-        n, _ = log.submit(db, log.Submission("old", "clerk", "write", None, None, json.dumps({}), '{"text": "x"}'), "o")
-        log.append_state(db, n, 1, StateChanged(state=TaskState.COMPLETED, result="x"))
-    db.close()
-
-
-async def test_a_file_of_the_release_before_is_upgraded_with_all_that_it_holds(open_store, store, follow):
-    version_2(store)
-    async with open_store(clerk) as engine:
-        assert isinstance(engine, KeepsWebhooks)
-        assert (await engine.get("old")).result == "x"
-        await engine.webhooks.set(hook("old"))
-        await done(engine, follow)
-    async with open_store(clerk) as engine:
-        assert [each.id for each in await engine.webhooks.list("old")] == ["h"]
-    with sqlite3.connect(store) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (schema.SCHEMA_VERSION,) == (3,)
-    db.close()
-
-
-async def test_an_upgraded_file_has_the_schema_of_a_new_one(open_store, store, tmp_path):
-    version_2(store)
-    found = []
-    for path in (store, tmp_path / "new.db"):
-        for connection in schema.connect(path, "FULL"):
-            connection.close()
-        with sqlite3.connect(path) as db:
-            found.append(db.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall())
-        db.close()
-    assert found[0] == found[1]
-
-
-async def test_two_that_open_an_old_file_at_once_upgrade_it_once(store):
-    version_2(store)
-    opened = await asyncio.gather(*(asyncio.to_thread(schema.connect, store, "FULL") for _ in range(8)))
-    for connections in opened:
-        for connection in connections:
-            connection.close()
 
 
 async def test_one_is_kept_as_it_was_given_and_replaced_at_its_position(open_store, follow):

@@ -23,7 +23,7 @@ from google.protobuf.json_format import ParseDict
 from sametask.agents import Agent, Roster, TaskContext
 from sametask.agents.events import Event
 from sametask.agents.runtime import open_engine
-from sametask.agents.runtime.sqlite import SqliteEngine
+from sametask.agents.runtime.embedded.engine import SqliteEngine
 from sametask.agents.webhooks import Webhook as Hook
 from sametask.protocols.a2a.server import serve as serve_a2a
 from sametask.protocols.a2a.translate import to_updates

@@ -10,11 +10,10 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ..errors import Conflict, UnknownWebhook
-from ..events import Event
-from ..webhooks import MAX_PER_TASK, Webhook, WebhookClaim, WebhookState
+from ...errors import Conflict, UnknownWebhook
+from ...events import Event
+from ...webhooks import MAX_PER_TASK, Webhook, WebhookClaim, WebhookState
 from . import log
-from .schema import unavailable
 from .store import Store
 
 _COLUMNS = (
@@ -35,7 +34,7 @@ class SqliteWebhooks:
         self._listeners: set[asyncio.Event] = set()
 
     async def set(self, hook: Webhook) -> Webhook:
-        n = log.number(self._store.reader, hook.task_id)
+        n = self._number(hook.task_id)
         await self._store.write(lambda db: _set(db, n, hook))
         return await self.get(hook.task_id, hook.id)
 
@@ -46,13 +45,11 @@ class SqliteWebhooks:
         raise UnknownWebhook(task_id, webhook_id)
 
     async def list(self, task_id: str) -> list[Webhook]:
-        reader = self._store.reader
-        n = log.number(reader, task_id)
-        rows = reader.execute(f"SELECT {_COLUMNS} {_FROM} WHERE w.task = ? ORDER BY w.n", (n,))
-        return [_claim(row).hook for row in rows.fetchall()]
+        n, query = self._number(task_id), f"SELECT {_COLUMNS} {_FROM} WHERE w.task = ? ORDER BY w.n"
+        return self._store.read(lambda db: [_claim(row).hook for row in db.execute(query, (n,)).fetchall()])
 
     async def delete(self, task_id: str, webhook_id: str) -> None:
-        n = log.number(self._store.reader, task_id)
+        n = self._number(task_id)
         statement = "DELETE FROM webhooks WHERE task = ? AND id = ?"
         await self._store.write(lambda db: db.execute(statement, (n, webhook_id)).rowcount)
 
@@ -69,13 +66,13 @@ class SqliteWebhooks:
 
     def _first(self, query: str, values: tuple[Any, ...]) -> Any:
         """Raises: Unavailable, so that a deliverer waits until the file can be read again."""
-        try:
-            return self._store.reader.execute(query, values).fetchone()
-        except sqlite3.Error as error:
-            raise unavailable(self._store.path, error) from None
+        return self._store.read(lambda db: db.execute(query, values).fetchone())
+
+    def _number(self, task_id: str) -> int:
+        return self._store.read(log.number, task_id)
 
     def events(self, claim: WebhookClaim, after: int) -> list[Event]:
-        return log.page(self._store.reader, claim.task, after)
+        return self._store.read(log.page, claim.task, after)
 
     async def accepted(self, claim: WebhookClaim, cursor: int, part: int, state: WebhookState) -> bool:
         values = (cursor, part, state.value, state is WebhookState.ACTIVE)

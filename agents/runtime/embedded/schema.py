@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from ..errors import Unavailable
+from ...errors import Unavailable
+from ..journal import Unreadable
+from .locks import lock_is_held
 from .migrations import MIGRATIONS, WEBHOOKS
 
 APPLICATION_ID = 0x73616D65  # "same": tells our files from any other SQLite database
@@ -15,8 +17,10 @@ CREATE TABLE tasks(
     n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, skill TEXT NOT NULL,
     key TEXT UNIQUE, digest BLOB, origin TEXT NOT NULL, created_at REAL NOT NULL, updated_at REAL NOT NULL,
     state TEXT NOT NULL, state_seq INTEGER NOT NULL, progress_seq INTEGER NOT NULL DEFAULT 0, last_seq INTEGER NOT NULL,
-    open INTEGER NOT NULL DEFAULT 1, owner TEXT, epoch INTEGER NOT NULL, cancel INTEGER NOT NULL DEFAULT 0);
+    open INTEGER NOT NULL DEFAULT 1, owner TEXT, epoch INTEGER NOT NULL, cancel INTEGER NOT NULL DEFAULT 0,
+    deadline_at REAL);
 CREATE INDEX tasks_open ON tasks(owner) WHERE open = 1;
+CREATE INDEX tasks_ended ON tasks(updated_at) WHERE open = 0;
 CREATE TABLE inputs(task INTEGER PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE events(
     task INTEGER NOT NULL, seq INTEGER NOT NULL, at REAL NOT NULL, kind TEXT NOT NULL, scope TEXT, body TEXT NOT NULL,
@@ -25,8 +29,12 @@ CREATE INDEX events_artifacts ON events(task, seq) WHERE kind = 'artifact';
 CREATE TABLE steps(task INTEGER NOT NULL, path TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY(task, path)) WITHOUT ROWID;
 CREATE TABLE questions(
     task INTEGER NOT NULL, request_id TEXT NOT NULL, path TEXT NOT NULL, schema TEXT NOT NULL, answer TEXT,
-    text TEXT NOT NULL DEFAULT '', PRIMARY KEY(task, request_id)) WITHOUT ROWID;
-CREATE TABLE owners(id TEXT PRIMARY KEY, lease_until REAL NOT NULL) WITHOUT ROWID;
+    text TEXT NOT NULL DEFAULT '', expires_at REAL, expired INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(task, request_id))
+    WITHOUT ROWID;
+CREATE TABLE attempts(
+    task INTEGER NOT NULL, path TEXT NOT NULL, count INTEGER NOT NULL, next_at REAL NOT NULL, PRIMARY KEY(task, path))
+    WITHOUT ROWID;
+CREATE TABLE owners(id TEXT PRIMARY KEY, beats INTEGER NOT NULL, lease_s REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE wakeups(owner TEXT NOT NULL, task INTEGER NOT NULL, PRIMARY KEY(owner, task)) WITHOUT ROWID;
 """
 """Of a new file, together with `WEBHOOKS`; `migrations.py` has the ways from one version to the next."""
@@ -59,10 +67,13 @@ def connect(path: Path, synchronous: str) -> tuple[sqlite3.Connection, sqlite3.C
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if _version(connection, path) < SCHEMA_VERSION:
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a file that has nothing in it yet
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("BEGIN IMMEDIATE")
         try:
             version = _version(connection, path)  # now that we hold the lock: another process may have been quicker
+            if version and version < SCHEMA_VERSION:
+                _refuse_while_in_use(connection, path)
             made = [MIGRATIONS[step] for step in range(version + 1, SCHEMA_VERSION + 1)] if version else [SCHEMA, WEBHOOKS]
             for statement in ";".join(made).split(";"):
                 connection.execute(statement)
@@ -75,6 +86,17 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     # A file that can be read but not written is found out here, not by the first task.
     connection.execute("BEGIN IMMEDIATE")
     connection.execute("COMMIT")
+
+
+def _refuse_while_in_use(connection: sqlite3.Connection, path: Path) -> None:
+    """A process of an earlier release cannot go on with what this one makes of the file."""
+    for (owner,) in connection.execute("SELECT id FROM owners").fetchall():
+        if lock_is_held(path, owner):
+            raise Unavailable(
+                f"store: {path} is in use by a process of an earlier release; accepted: once that has stopped",
+                field="store",
+                value=str(path),
+            )
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:
@@ -94,6 +116,16 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
             value=str(path),
         )
     return version
+
+
+def unreadable(path: Path, error: Exception) -> Unreadable:
+    """What is said of a row that sametask cannot have written so."""
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return Unreadable(
+        f"store: {path} has a damaged row ({reason}); accepted: a file that nothing else has written to",
+        field="store",
+        value=str(path),
+    )
 
 
 def unavailable(path: Path, error: Exception) -> Unavailable:

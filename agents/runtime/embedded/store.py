@@ -15,12 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from ..errors import Unavailable
-from .schema import unavailable
+from ...errors import Unavailable
+from .schema import unavailable, unreadable
 
 Result = TypeVar("Result")
+Given = ParamSpec("Given")
 
 BATCH_COUNT = 512
 PENDING_COUNT = 1024
@@ -62,6 +63,20 @@ class Store:
         if self._closed:
             raise Unavailable("the engine is shut down")
         return self._reader
+
+    def read(
+        self, query: Callable[Concatenate[sqlite3.Connection, Given], Result], *args: Given.args, **kwargs: Given.kwargs
+    ) -> Result:
+        """What `query(connection, *args, **kwargs)` reads, on the loop: it is to be short.
+
+        Raises: what `query` raises; Unavailable when the file cannot be read, Unreadable when what it holds makes no sense.
+        """
+        try:
+            return query(self.reader, *args, **kwargs)
+        except sqlite3.Error as error:
+            raise unavailable(self.path, error) from None
+        except (ValueError, TypeError) as error:
+            raise unreadable(self.path, error) from error
 
     async def write(self, op: Callable[[sqlite3.Connection], Result], task: int = 0) -> Result:
         """The result of `op`, once it is durable. A caller that is cancelled meanwhile does not undo it.
@@ -135,7 +150,8 @@ class Store:
                 except Exception as error:
                     # The wall: an op that refuses undoes itself alone, and its own caller is told.
                     db.execute("ROLLBACK TO one")
-                    done.append((write, None, error))
+                    damaged = isinstance(error, ValueError | TypeError)  # of what it read
+                    done.append((write, None, unreadable(self.path, error) if damaged else error))
                 else:
                     done.append((write, result, None))
                 db.execute("RELEASE one")

@@ -19,5 +19,21 @@ CREATE TABLE webhooks(
 CREATE INDEX webhooks_active ON webhooks(next_at) WHERE active = 1;
 """
 
-MIGRATIONS = {2: QUESTION_TEXTS, 3: WEBHOOKS}
+TIME_LIMITS = """
+ALTER TABLE tasks ADD COLUMN deadline_at REAL;
+ALTER TABLE questions ADD COLUMN expires_at REAL;
+ALTER TABLE questions ADD COLUMN expired INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE attempts(
+    task INTEGER NOT NULL, path TEXT NOT NULL, count INTEGER NOT NULL, next_at REAL NOT NULL, PRIMARY KEY(task, path))
+    WITHOUT ROWID;
+CREATE INDEX tasks_ended ON tasks(updated_at) WHERE open = 0;
+DROP TABLE owners;
+CREATE TABLE owners(id TEXT PRIMARY KEY, beats INTEGER NOT NULL, lease_s REAL NOT NULL) WITHOUT ROWID;
+UPDATE tasks SET owner = NULL, epoch = epoch + 1 WHERE open = 1 AND owner IS NOT NULL;
+UPDATE webhooks SET owner = NULL WHERE owner IS NOT NULL;
+DELETE FROM wakeups;
+"""
+# No process of an earlier release has the file open: `schema._prepare` sees to it.
+
+MIGRATIONS = {2: QUESTION_TEXTS, 3: WEBHOOKS, 4: TIME_LIMITS}
 """By version: what makes a file of the version before one of this version."""

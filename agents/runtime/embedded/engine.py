@@ -16,7 +16,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,15 @@ import anyio.to_thread
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from ..contract import Origin, Roster, Skill, invalid_input
-from ..errors import InvalidInput, NotWaiting, SametaskError, TaskFinished, Unavailable
-from ..events import Event, OpenQuestion, Task, TaskState
+from ...contract import Origin, Roster, Skill, invalid_input
+from ...errors import InvalidInput, NotWaiting, SametaskError, TaskFinished, Unavailable
+from ...events import Event, OpenQuestion, Task, TaskState
+from ..answers import accepted_json
+from ..journal import Claim, Past
+from ..runner import Runner
 from . import log, owners
-from .answers import accepted_json
-from .runner import Runner
+from .journal import LateJournal, SqliteJournal
+from .locks import OwnerLock
 from .schema import connect, unavailable
 from .store import Store
 from .webhooks import SqliteWebhooks
@@ -40,7 +43,8 @@ class EngineSettings:
     """`lease_s`: how long a process that hangs keeps its tasks (a dead one loses them at once). `poll_s`: how soon word from
     another process is heard; `follow_poll_s`: the same while someone follows a task that runs in another process.
     `cancel_grace_s`: how long a skill may take to stop before its task is ended without it. `stop_grace_s`: the same when the
-    engine shuts down. `synchronous`: FULL survives a power cut, NORMAL only the death of the process.
+    engine shuts down. `synchronous`: FULL survives a power cut, NORMAL only the death of the process. `late_s`: how long a
+    task that nobody was told of may stay in memory. `key_lifetime_s`: how long an idempotency key names its task, at least.
     """
 
     lease_s: float = 30.0
@@ -49,6 +53,8 @@ class EngineSettings:
     cancel_grace_s: float = 5.0
     stop_grace_s: float = 5.0
     synchronous: str = "FULL"
+    late_s: float = 0.05
+    key_lifetime_s: float = 24 * 3600.0
 
 
 class SqliteEngine:
@@ -58,14 +64,16 @@ class SqliteEngine:
         self,
         path: Path,
         connections: tuple[sqlite3.Connection, sqlite3.Connection],
-        lock: owners.OwnerLock,
+        lock: OwnerLock,
         roster: Roster,
         settings: EngineSettings,
     ) -> None:
         self._roster, self._settings, self._lock = roster, settings, lock
         self._me = lock.id
         self._served = json.dumps([f"{skill.agent}.{skill.name}" for skill in roster.skills()])
-        self._runners: dict[int, Runner] = {}
+        self._runners: dict[int, Runner[SqliteJournal]] = {}
+        self._late: set[Runner[LateJournal]] = set()
+        self._watch = owners.Watch()
         self._followers: dict[int, set[asyncio.Event]] = {}
         self._given_up: set[int] = set()
         self._nudge = asyncio.Event()
@@ -91,7 +99,7 @@ class SqliteEngine:
             file = Path(os.path.abspath(os.path.expanduser(path)))  # noqa: ASYNC240 - a word about the path, not the disk
             connections = await anyio.to_thread.run_sync(connect, file, synchronous)
             try:
-                lock = owners.OwnerLock(file)
+                lock = OwnerLock(file)
             except OSError as error:
                 for connection in connections:
                     connection.close()
@@ -127,7 +135,7 @@ class SqliteEngine:
         self._draining = True
         for n in list(self._followers):
             self._wake_followers(n)
-        runners = list(self._runners.values())
+        runners = [*self._runners.values(), *self._late]
         for runner in runners:
             runner.stop()
         if runners:
@@ -136,25 +144,14 @@ class SqliteEngine:
             await self._store.write(lambda db: owners.bury(db, self._me))
 
     async def submit(self, skill: Skill, request: BaseModel, *, key: str | None = None, origin: Origin | None = None) -> Task:
-        if self._draining:
-            raise Unavailable("the engine is shutting down; accepted: a retry in a while, with the same key")
         if key is not None and not 1 <= len(key) <= 512:
             raise InvalidInput("key", key, "a text of 1 to 512 characters is accepted")
-        self._roster.skill(skill.agent, skill.name)
-        origin = origin or Origin()
-        try:
-            body = request.model_dump_json()
-            origin_json = json.dumps(asdict(origin))
-        except (PydanticSerializationError, UnicodeError, TypeError, ValueError) as error:
-            raise InvalidInput("input", request, f"a value that JSON can carry is accepted ({error})") from None
-        digest = None if key is None else hashlib.sha256(f"{skill.agent}.{skill.name} {body}".encode()).digest()
-        new = log.Submission(uuid.uuid4().hex, skill.agent, skill.name, key, digest, origin_json, body)
-        stored = await self._store.write(lambda db: log.submit(db, new, self._me))
+        new = self._submission(skill, request, key, origin)
+        at = time.time()
+        stored = await self._store.write(lambda db: log.submit(db, new, self._me, at))
         if isinstance(stored, str):
             return await self.get(stored)
-        n, at = stored
-        claim = log.Claim(n, new.id, new.agent, new.skill, origin_json, epoch=1, cancel=False)
-        self._launch(claim, skill, request, log.Past({}, {}))
+        self._launch(stored, skill, request, Past())
         return Task(
             id=new.id,
             agent=new.agent,
@@ -165,14 +162,68 @@ class SqliteEngine:
             last_seq=1,
         )
 
+    async def run(self, skill: Skill, request: BaseModel, *, origin: Origin | None = None, keep: bool = True) -> Task:
+        new = self._submission(skill, request, None, origin)
+        claim = Claim(new.id, new.agent, new.skill, new.origin)
+        if skill.deadline_s is not None:
+            claim = replace(claim, deadline_at=time.time() + skill.deadline_s)
+        runner = Runner(
+            claim,
+            skill,
+            request,
+            Past(),
+            lambda lose: LateJournal(self._store, new, self._me, lose, self._kept),
+            self._on_end,
+            self._settings.cancel_grace_s,
+        )
+        self._late.add(runner)
+        try:
+            stored = asyncio.ensure_future(runner.journal.stored.wait())
+            try:
+                await asyncio.wait({runner.task, stored}, timeout=self._settings.late_s, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                stored.cancel()
+            if runner.journal.ended and not keep:
+                return runner.journal.task()
+            await runner.journal.keep()
+        except BaseException:
+            if not runner.journal.n:  # nobody was told of it, and nobody will be
+                runner.stop()
+            raise
+        finally:
+            self._late.discard(runner)
+        return await self.get(new.id)
+
+    def _submission(self, skill: Skill, request: BaseModel, key: str | None, origin: Origin | None) -> log.Submission:
+        if self._draining:
+            raise Unavailable("the engine is shutting down; accepted: a retry in a while, with the same key")
+        self._roster.skill(skill.agent, skill.name)
+        try:
+            body = request.model_dump_json()
+            origin_json = json.dumps(asdict(origin or Origin()))
+        except (PydanticSerializationError, UnicodeError, TypeError, ValueError) as error:
+            raise InvalidInput("input", request, f"a value that JSON can carry is accepted ({error})") from None
+        digest = None if key is None else hashlib.sha256(f"{skill.agent}.{skill.name} {body}".encode()).digest()
+        return log.Submission(
+            id=uuid.uuid4().hex,
+            agent=skill.agent,
+            skill=skill.name,
+            origin=origin_json,
+            input=body,
+            key=key,
+            digest=digest,
+            key_lifetime_s=self._settings.key_lifetime_s,
+            deadline_s=skill.deadline_s,
+        )
+
     async def get(self, task_id: str) -> Task:
-        return log.task(self._store.reader, task_id)
+        return self._store.read(log.task, task_id)
 
     async def events(self, task_id: str, after: int = 0) -> AsyncIterator[Event]:
         """As the seam says; and an engine that shuts down ends it with Unavailable, so that it never looks finished."""
         if after < 0:
             raise InvalidInput("after", after, "0 or the number of an event is accepted")
-        n = log.number(self._store.reader, task_id)
+        n = self._number(task_id)
         news = asyncio.Event()
         self._followers.setdefault(n, set()).add(news)
         if n not in self._runners:
@@ -182,14 +233,14 @@ class SqliteEngine:
                 news.clear()
                 if self._draining:
                     raise Unavailable("the engine is shutting down; the task is not finished")
-                page = log.page(self._store.reader, n, after)
+                page = self._store.read(log.page, n, after)
                 for event in page:
                     yield event
                     after = event.seq
                     if event.final:
                         return
                 if not page:
-                    if log.ended(self._store.reader, n, after):
+                    if self._store.read(log.ended, task_id, after):
                         return
                     await news.wait()
         finally:
@@ -197,18 +248,21 @@ class SqliteEngine:
             if not self._followers[n]:
                 del self._followers[n]
 
+    def _number(self, task_id: str) -> int:
+        return self._store.read(log.number, task_id)
+
     async def questions(self, task_id: str) -> tuple[OpenQuestion, ...]:
-        n = log.number(self._store.reader, task_id)
-        return tuple(log.open_questions(self._store.reader, n))
+        n = self._number(task_id)
+        return tuple(self._store.read(log.open_questions, n))
 
     async def answer(self, task_id: str, request_id: str, value: Any) -> Task:
         task = await self.get(task_id)
-        n = log.number(self._store.reader, task_id)
-        question = log.question(self._store.reader, n, request_id)
-        if question is None:
+        n = self._number(task_id)
+        schema = self._store.read(log.answer_schema, n, request_id)
+        if schema is None:
             raise NotWaiting(task_id, request_id, task.question.request_id if task.question else None)
-        schema, answered = question
-        if answered is None and not task.state.terminal:
+        asked = self._store.read(log.asked, n, request_id)
+        if asked.answer is None and not task.state.terminal:
             text = accepted_json(value, schema)
             runner = self._runners.get(n)
             if runner and (model := runner.context.questions.get(request_id)) is not None:
@@ -217,12 +271,12 @@ class SqliteEngine:
                 except ValidationError as error:
                     raise invalid_input(error) from None
             await self._store.write(lambda db: log.answer(db, n, request_id, text, self._me), n)
-        elif answered is None:
+        elif asked.answer is None:
             raise TaskFinished(task_id, task.state)
         return await self.get(task_id)
 
     async def cancel(self, task_id: str) -> Task:
-        n = log.number(self._store.reader, task_id)
+        n = self._number(task_id)
         if not await self._store.write(lambda db: log.cancel(db, n, self._me), n):
             if (runner := self._runners.get(n)) is not None:
                 runner.cancel()
@@ -242,8 +296,8 @@ class SqliteEngine:
     async def list(self, *, limit: int = 100, before: str | None = None) -> list[Task]:
         if not 1 <= limit <= 1000:
             raise InvalidInput("limit", limit, "1 to 1000 is accepted")
-        below = None if before is None else log.number(self._store.reader, before)
-        return log.newest(self._store.reader, limit, below)
+        below = None if before is None else self._number(before)
+        return self._store.read(log.newest, limit, below)
 
     # What goes on beneath: commits, word from other processes, takeovers.
 
@@ -293,10 +347,11 @@ class SqliteEngine:
             await self._store.write(lambda db: owners.set_free(db, self._me, given_up))
             self._given_up -= given_up
         if owners.has_free(reader, self._served):
-            for claim in await self._store.write(lambda db: owners.claim(db, self._me, self._served)):
-                self._given_up.add(claim.n)  # until its past is read: it must not be ours and yet not run
-                self._launch(claim, self._roster.skill(claim.agent, claim.skill), None, log.past(reader, claim.n))
-                self._given_up.discard(claim.n)
+            for taken in await self._store.write(lambda db: owners.claim(db, self._me, self._served)):
+                self._given_up.add(taken.n)  # until its past is read: it must not be ours and yet not run
+                past = self._store.read(log.past, taken.n)
+                self._launch(taken, self._roster.skill(taken.claim.agent, taken.claim.skill), None, past)
+                self._given_up.discard(taken.n)
 
     def _hear(self, wakeups: list[tuple[int, int, bool, bool]]) -> None:
         for n, epoch, cancel, ours in wakeups:
@@ -304,7 +359,7 @@ class SqliteEngine:
             runner = self._runners.get(n)
             if runner is None:
                 continue
-            if not ours or epoch != runner.claim.epoch:
+            if not ours or epoch != runner.journal.epoch:
                 runner.stop()
             elif cancel:
                 runner.cancel()
@@ -312,20 +367,36 @@ class SqliteEngine:
                 runner.context.wake()
 
     async def _bury_the_dead(self, reader: sqlite3.Connection) -> None:
-        now = time.time()
-        for owner, lease_until in owners.others(reader, self._me):
+        others = owners.others(reader, self._me)
+        for owner, _, _ in others:
             if self._lock.is_dead(owner):
                 await self._store.write(lambda db, owner=owner: owners.bury(db, owner))
                 self._lock.sweep(owner)
-            elif lease_until < now:
-                await self._store.write(lambda db, owner=owner, until=lease_until: owners.bury(db, owner, until))
+        for owner, beats in self._watch.expired(others):
+            await self._store.write(lambda db, owner=owner, beats=beats: owners.bury(db, owner, beats))
 
-    def _launch(self, claim: log.Claim, skill: Skill, request: BaseModel | None, past: log.Past) -> None:
+    def _launch(self, taken: log.Taken, skill: Skill, request: BaseModel | None, past: Past) -> None:
         if not self._draining:
-            self._runners[claim.n] = Runner(self._store, claim, skill, request, past, self._on_end)
+            self._runners[taken.n] = Runner(
+                taken.claim,
+                skill,
+                request,
+                past,
+                lambda lose: SqliteJournal(self._store, taken.n, taken.epoch, lose),
+                self._on_end,
+                self._settings.cancel_grace_s,
+            )
 
-    def _on_end(self, runner: Runner, error: Exception | None) -> None:
-        n = runner.claim.n
+    def _kept(self, journal: LateJournal) -> None:
+        """A task that ran in memory has a row now."""
+        for runner in self._late:
+            if runner.journal is journal and not runner.task.done():
+                self._runners[journal.n] = runner
+
+    def _on_end(self, runner: Runner[Any], error: Exception | None) -> None:
+        n = runner.journal.n
+        if not n:
+            return
         if self._runners.get(n) is runner:
             del self._runners[n]
         if isinstance(error, SametaskError):  # it could not be written: begin again when it can

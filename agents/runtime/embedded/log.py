@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import KeyReused, TaskFinished, UnknownTask
-from ..events import (
+from ...errors import KeyReused, NotWaiting, TaskFinished, UnknownTask
+from ...events import (
     BODY,
     Artifact,
     ArtifactEmitted,
-    ErrorInfo,
     Event,
     OpenQuestion,
     Progress,
@@ -25,34 +25,19 @@ from ..events import (
     Task,
     TaskState,
 )
+from ..journal import Asked, Attempts, Claim, Fenced, Past
 
 PAGE_COUNT = 256
 PAGE_BYTES = 2**20
 
 
-class Fenced(Exception):
-    """Another process runs this task now, or it has ended."""
-
-
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Taken:
     """A task that was given to this process to run, in `epoch`."""
 
     n: int
-    id: str
-    agent: str
-    skill: str
-    origin: str
     epoch: int
-    cancel: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """What an earlier run of a task has left: step values by path, and how many events each scope has told."""
-
-    steps: dict[str, str]
-    told: dict[str, int]
+    claim: Claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,35 +45,39 @@ class Submission:
     id: str
     agent: str
     skill: str
-    key: str | None
-    digest: bytes | None
     origin: str
     input: str
+    key: str | None = None
+    digest: bytes | None = None
+    key_lifetime_s: float = 0.0
+    deadline_s: float | None = None
 
 
-def submit(db: sqlite3.Connection, new: Submission, owner: str) -> tuple[int, float] | str:
-    """Store a task in its first epoch. Shape: its row number and time; or the id of the task that has the key already."""
+def submit(db: sqlite3.Connection, new: Submission, owner: str, at: float) -> Taken | str:
+    """Store a task in its first epoch. Shape: the claim on it; or the id of the task that has the key already."""
     if new.key is not None:
-        known = db.execute("SELECT id, digest FROM tasks WHERE key = ?", (new.key,)).fetchone()
+        known = db.execute("SELECT n, id, digest, open, created_at FROM tasks WHERE key = ?", (new.key,)).fetchone()
         if known is not None:
-            if known[1] != new.digest:
-                raise KeyReused(new.key)
-            return known[0]
-    at = time.time()
+            n, id_, digest, open_, created_at = known
+            if open_ or at < created_at + new.key_lifetime_s:
+                if digest != new.digest:
+                    raise KeyReused(new.key)
+                return id_
+            db.execute("UPDATE tasks SET key = NULL, digest = NULL WHERE n = ?", (n,))
+    deadline_at = None if new.deadline_s is None else at + new.deadline_s
     (n,) = db.execute(
-        "INSERT INTO tasks(id, agent, skill, key, digest, origin, created_at, updated_at, owner, epoch,"
+        "INSERT INTO tasks(id, agent, skill, key, digest, origin, created_at, updated_at, deadline_at, owner, epoch,"
         " state, state_seq, last_seq)"
-        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 'submitted', 1, 0) RETURNING n",
-        (new.id, new.agent, new.skill, new.key, new.digest, new.origin, at, at, owner),
+        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 'submitted', 1, 0) RETURNING n",
+        (new.id, new.agent, new.skill, new.key, new.digest, new.origin, at, at, deadline_at, owner),
     ).fetchone()
     db.execute("INSERT INTO inputs VALUES(?, ?)", (n, new.input))
     append_state(db, n, 1, StateChanged(state=TaskState.SUBMITTED), at)
-    return n, at
+    return Taken(n, 1, Claim(new.id, new.agent, new.skill, new.origin, deadline_at=deadline_at))
 
 
-def append_state(db: sqlite3.Connection, n: int, epoch: int, body: StateChanged, at: float | None = None) -> None:
+def append_state(db: sqlite3.Connection, n: int, epoch: int, body: StateChanged, at: float) -> None:
     """Raises: Fenced."""
-    at = time.time() if at is None else at
     row = db.execute(
         "UPDATE tasks SET last_seq = last_seq + 1, state_seq = last_seq + 1, state = ?, updated_at = ?, open = ?,"
         " owner = CASE WHEN ? THEN owner END WHERE n = ? AND epoch = ? AND open = 1 RETURNING last_seq",
@@ -97,9 +86,8 @@ def append_state(db: sqlite3.Connection, n: int, epoch: int, body: StateChanged,
     _insert_event(db, n, row, at, "state", None, body.model_dump_json())
 
 
-def append(db: sqlite3.Connection, n: int, epoch: int, kind: str, scope: str, body: str) -> None:
+def append(db: sqlite3.Connection, n: int, epoch: int, *, kind: str, scope: str, body: str, at: float) -> None:
     """A `progress` or `artifact` event. Raises: Fenced."""
-    at = time.time()
     progress = ", progress_seq = last_seq + 1" if kind == "progress" else ""
     row = db.execute(
         f"UPDATE tasks SET last_seq = last_seq + 1, updated_at = ?{progress}"
@@ -117,74 +105,106 @@ def _insert_event(
     db.execute("INSERT INTO events VALUES(?, ?, ?, ?, ?, ?)", (n, row[0], at, kind, scope, body))
 
 
-def start(db: sqlite3.Connection, n: int, epoch: int) -> None:
+def start(db: sqlite3.Connection, n: int, epoch: int, *, at: float) -> None:
     """Tell that the task is being worked on, once in its life. Raises: Fenced."""
     if _fence(db, n, epoch) == TaskState.SUBMITTED:
-        append_state(db, n, epoch, StateChanged(state=TaskState.WORKING))
+        append_state(db, n, epoch, StateChanged(state=TaskState.WORKING), at)
 
 
-def record(db: sqlite3.Connection, n: int, epoch: int, path: str, value: str) -> None:
+def record(db: sqlite3.Connection, n: int, epoch: int, *, path: str, value: str) -> None:
     """Record a step's value. Raises: Fenced."""
     _fence(db, n, epoch)
     db.execute("INSERT INTO steps VALUES(?, ?, ?)", (n, path, value))
 
 
-def ask(db: sqlite3.Connection, n: int, epoch: int, path: str, text: str, schema: dict[str, Any]) -> str:
+def failed(db: sqlite3.Connection, n: int, epoch: int, *, path: str, attempts: Attempts) -> None:
+    """Note that a step has failed that often. Raises: Fenced."""
+    _fence(db, n, epoch)
+    db.execute("INSERT OR REPLACE INTO attempts VALUES(?, ?, ?, ?)", (n, path, attempts.count, attempts.next_at))
+
+
+def ask(
+    db: sqlite3.Connection, n: int, epoch: int, *, path: str, text: str, schema: dict[str, Any], expires_at: float | None
+) -> Asked:
     """Ask the question of that path, or find that it was asked before. While others are open it waits its turn to be told:
-    the log tells the first of them. Shape: its request id. Raises: Fenced.
+    the log tells the first of them. Raises: Fenced.
     """
     _fence(db, n, epoch)
     known = db.execute("SELECT request_id FROM questions WHERE task = ? AND path = ?", (n, path)).fetchone()
     if known is not None:
-        return known[0]
+        return asked(db, n, known[0])
     (count,) = db.execute("SELECT COUNT(*) FROM questions WHERE task = ?", (n,)).fetchone()
     question = OpenQuestion(request_id=f"q{count + 1}", text=text, answer_schema=schema)
     others = open_questions(db, n)
-    row = (n, question.request_id, path, json.dumps(schema), text)
-    db.execute("INSERT INTO questions(task, request_id, path, schema, text) VALUES(?, ?, ?, ?, ?)", row)
+    row = (n, question.request_id, path, json.dumps(schema), text, expires_at)
+    db.execute("INSERT INTO questions(task, request_id, path, schema, text, expires_at) VALUES(?, ?, ?, ?, ?, ?)", row)
     if not others:
-        append_state(db, n, epoch, StateChanged(state=TaskState.INPUT_REQUIRED, question=question))
-    return question.request_id
+        append_state(db, n, epoch, StateChanged(state=TaskState.INPUT_REQUIRED, question=question), time.time())
+    return Asked(question.request_id, expires_at=expires_at)
 
 
 def answer(db: sqlite3.Connection, n: int, request_id: str, value: str, me: str) -> None:
     """Store the first answer to a question that was asked; a later one changes nothing.
 
-    Raises: TaskFinished.
+    Raises: UnknownTask, NotWaiting where the question has expired, TaskFinished.
     """
-    id_, state, epoch, open_ = db.execute("SELECT id, state, epoch, open FROM tasks WHERE n = ?", (n,)).fetchone()
-    (known,) = db.execute("SELECT answer FROM questions WHERE task = ? AND request_id = ?", (n, request_id)).fetchone()
-    if known is not None:
+    row = db.execute("SELECT id, state, epoch, open FROM tasks WHERE n = ?", (n,)).fetchone()
+    known = asked(db, n, request_id)
+    if row is None:
+        raise UnknownTask(str(n))  # it was removed meanwhile
+    id_, state, epoch, open_ = row
+    if known.answer is not None:
         return
     if not open_:
         raise TaskFinished(id_, state)
-    told = open_questions(db, n)[0].request_id
+    waiting = open_questions(db, n)
+    if known.expired:
+        raise NotWaiting(id_, request_id, waiting[0].request_id if waiting else None)
     db.execute("UPDATE questions SET answer = ? WHERE task = ? AND request_id = ?", (value, n, request_id))
-    if request_id == told:
-        left = open_questions(db, n)
-        next_one = StateChanged(state=TaskState.INPUT_REQUIRED, question=left[0]) if left else None
-        append_state(db, n, epoch, next_one or StateChanged(state=TaskState.WORKING))
+    _tell_next_question(db, n, epoch, request_id, waiting[0].request_id)
     _wake_owner(db, n, me)
 
 
-def finish(db: sqlite3.Connection, n: int, epoch: int, body: StateChanged) -> None:
+def expire(db: sqlite3.Connection, n: int, epoch: int, *, request_id: str) -> Asked:
+    """Close a question that has waited long enough, unless it was answered first. Raises: Fenced."""
+    _fence(db, n, epoch)
+    known = asked(db, n, request_id)
+    if known.answer is None and not known.expired:
+        told = open_questions(db, n)[0].request_id
+        db.execute("UPDATE questions SET expired = 1 WHERE task = ? AND request_id = ?", (n, request_id))
+        _tell_next_question(db, n, epoch, request_id, told)
+    return asked(db, n, request_id)
+
+
+def _tell_next_question(db: sqlite3.Connection, n: int, epoch: int, closed: str, told: str) -> None:
+    """The one that was told is closed: tell the next, or that the task works again."""
+    if closed == told:
+        left = open_questions(db, n)
+        next_one = StateChanged(state=TaskState.INPUT_REQUIRED, question=left[0]) if left else None
+        append_state(db, n, epoch, next_one or StateChanged(state=TaskState.WORKING), time.time())
+
+
+def finish(db: sqlite3.Connection, n: int, epoch: int, *, body: StateChanged, at: float) -> None:
     """The task's end. A cancel that was accepted before it wins over any other outcome. Raises: Fenced."""
     row = db.execute("SELECT cancel FROM tasks WHERE n = ?", (n,)).fetchone()
-    append_state(db, n, epoch, StateChanged(state=TaskState.CANCELED) if row[0] else body)
+    append_state(db, n, epoch, StateChanged(state=TaskState.CANCELED) if row and row[0] else body, at)
 
 
 def cancel(db: sqlite3.Connection, n: int, me: str) -> bool:
     """Ask for the task's end. Shape: True where it is canceled already (nobody was running it).
 
-    Raises: TaskFinished when it ended otherwise.
+    Raises: TaskFinished when it ended otherwise, UnknownTask when it was removed.
     """
-    id_, state, epoch, open_, owner = db.execute("SELECT id, state, epoch, open, owner FROM tasks WHERE n = ?", (n,)).fetchone()
+    row = db.execute("SELECT id, state, epoch, open, owner FROM tasks WHERE n = ?", (n,)).fetchone()
+    if row is None:
+        raise UnknownTask(str(n))
+    id_, state, epoch, open_, owner = row
     if not open_:
         if state != TaskState.CANCELED:
             raise TaskFinished(id_, state)
         return True
     if owner is None:
-        append_state(db, n, epoch, StateChanged(state=TaskState.CANCELED))
+        append_state(db, n, epoch, StateChanged(state=TaskState.CANCELED), time.time())
         return True
     db.execute("UPDATE tasks SET cancel = 1 WHERE n = ?", (n,))
     _wake_owner(db, n, me)
@@ -195,7 +215,7 @@ def cancel_without_runner(db: sqlite3.Connection, n: int) -> None:
     """End a task whose runner does not stop; whatever that still writes is fenced."""
     (epoch,) = db.execute("UPDATE tasks SET epoch = epoch + 1 WHERE n = ? RETURNING epoch", (n,)).fetchone()
     try:
-        append_state(db, n, epoch, StateChanged(state=TaskState.CANCELED))
+        append_state(db, n, epoch, StateChanged(state=TaskState.CANCELED), time.time())
     except Fenced:
         return  # it ended meanwhile
 
@@ -264,13 +284,17 @@ def _task(row: tuple[Any, ...], artifacts: tuple[Artifact, ...]) -> Task:
 
 
 def _artifacts(db: sqlite3.Connection, n: int, last_seq: int) -> tuple[Artifact, ...]:
-    merged: dict[str, Artifact] = {}
     rows = db.execute("SELECT body FROM events WHERE task = ? AND kind = 'artifact' AND seq <= ? ORDER BY seq", (n, last_seq))
-    for (body,) in rows:
-        chunk = ArtifactEmitted.model_validate_json(body).artifact
-        before = merged[chunk.name].parts if chunk.append and chunk.name in merged else ()
-        merged[chunk.name] = Artifact(name=chunk.name, parts=before + chunk.parts, last=chunk.last)
-    return tuple(merged.values())
+    return merged(ArtifactEmitted.model_validate_json(body).artifact for (body,) in rows)
+
+
+def merged(chunks: Iterable[Artifact]) -> tuple[Artifact, ...]:
+    """The artifacts that these chunks make up, in the order in which each began."""
+    whole: dict[str, Artifact] = {}
+    for chunk in chunks:
+        before = whole[chunk.name].parts if chunk.append and chunk.name in whole else ()
+        whole[chunk.name] = Artifact(name=chunk.name, parts=before + chunk.parts, last=chunk.last)
+    return tuple(whole.values())
 
 
 def page(db: sqlite3.Connection, n: int, after: int) -> list[Event]:
@@ -287,9 +311,12 @@ def page(db: sqlite3.Connection, n: int, after: int) -> list[Event]:
     return found
 
 
-def ended(db: sqlite3.Connection, n: int, after: int) -> bool:
-    """True when nothing above `after` is stored and nothing will be."""
-    return bool(db.execute("SELECT 1 FROM tasks WHERE n = ? AND open = 0 AND last_seq <= ?", (n, after)).fetchone())
+def ended(db: sqlite3.Connection, task_id: str, after: int) -> bool:
+    """True when nothing above `after` is stored and nothing will be. Raises: UnknownTask where it was removed."""
+    row = db.execute("SELECT open, last_seq FROM tasks WHERE id = ?", (task_id,)).fetchone()
+    if row is None:
+        raise UnknownTask(task_id)
+    return not row[0] and row[1] <= after
 
 
 def input_json(db: sqlite3.Connection, n: int) -> str:
@@ -300,25 +327,31 @@ def past(db: sqlite3.Connection, n: int) -> Past:
     """What earlier runs have recorded and told. A scope tells in order, so a count says which of its events are told."""
     steps = dict(db.execute("SELECT path, value FROM steps WHERE task = ?", (n,)).fetchall())
     counts = "SELECT scope, COUNT(*) FROM events WHERE task = ? AND scope IS NOT NULL GROUP BY scope"
-    return Past(steps, dict(db.execute(counts, (n,)).fetchall()))
+    failed = db.execute("SELECT path, count, next_at FROM attempts WHERE task = ?", (n,)).fetchall()
+    attempts = {path: Attempts(count, next_at) for path, count, next_at in failed}
+    return Past(steps, dict(db.execute(counts, (n,)).fetchall()), attempts)
 
 
 def open_questions(db: sqlite3.Connection, n: int) -> list[OpenQuestion]:
     """Those that wait for an answer, in the order in which they were asked."""
     rows = db.execute(
         "SELECT request_id, text, schema FROM questions JOIN tasks t ON t.n = task AND t.open = 1"
-        " WHERE task = ? AND answer IS NULL ORDER BY LENGTH(request_id), request_id",
+        " WHERE task = ? AND answer IS NULL AND expired = 0 ORDER BY LENGTH(request_id), request_id",
         (n,),
     )
     return [OpenQuestion(request_id=row[0], text=row[1], answer_schema=json.loads(row[2])) for row in rows]
 
 
-def question(db: sqlite3.Connection, n: int, request_id: str) -> tuple[dict[str, Any], str | None] | None:
-    """The schema of a question's answer and the answer as JSON, None while it is open; or None if it was never asked."""
-    row = db.execute("SELECT schema, answer FROM questions WHERE task = ? AND request_id = ?", (n, request_id)).fetchone()
-    return None if row is None else (json.loads(row[0]), row[1])
+def asked(db: sqlite3.Connection, n: int, request_id: str) -> Asked:
+    """The question as it stands. Raises: Fenced where the task never asked it."""
+    query = "SELECT answer, expires_at, expired FROM questions WHERE task = ? AND request_id = ?"
+    row = db.execute(query, (n, request_id)).fetchone()
+    if row is None:
+        raise Fenced
+    return Asked(request_id, row[0], row[1], bool(row[2]))
 
 
-def error_info(error: Any) -> ErrorInfo:
-    """A SametaskError as it is stored."""
-    return ErrorInfo.model_validate(error.to_json())
+def answer_schema(db: sqlite3.Connection, n: int, request_id: str) -> dict[str, Any] | None:
+    """What an answer to the question must fit, None if it was never asked."""
+    row = db.execute("SELECT schema FROM questions WHERE task = ? AND request_id = ?", (n, request_id)).fetchone()
+    return None if row is None else json.loads(row[0])
