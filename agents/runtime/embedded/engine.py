@@ -176,19 +176,18 @@ class SqliteEngine:
             self._on_end,
             self._settings.cancel_grace_s,
         )
+        journal = runner.journal
         self._late.add(runner)
         try:
-            stored = asyncio.ensure_future(runner.journal.stored.wait())
-            try:
-                await asyncio.wait({runner.task, stored}, timeout=self._settings.late_s, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                stored.cancel()
-            if runner.journal.ended and not keep:
-                return runner.journal.task()
-            await runner.journal.keep()
-        except BaseException:
-            if not runner.journal.n:  # nobody was told of it, and nobody will be
-                runner.stop()
+            await journal.settled(runner.task, self._settings.late_s)
+            if journal.ended and not keep:
+                return journal.task()
+            await journal.keep()
+        except asyncio.CancelledError:
+            journal.keep_soon()  # the caller that went away loses its answer, never the task
+            raise
+        except SametaskError:
+            runner.stop()
             raise
         finally:
             self._late.discard(runner)
@@ -336,8 +335,9 @@ class SqliteEngine:
                 self._wake_followers(n)
         if time.monotonic() >= self._renew_at:
             if not await self._store.write(lambda db: owners.renew(db, self._me, self._settings.lease_s)):
-                for runner in self._runners.values():
+                for n, runner in self._runners.items():
                     runner.stop()
+                    self._given_up.add(n)  # where it began after we were taken for dead, it is still ours
             self._renew_at = time.monotonic() + self._settings.lease_s / 3
         if owners.has_wakeups(reader, self._me):
             self._hear(await self._store.write(lambda db: owners.take_wakeups(db, self._me)))

@@ -74,7 +74,7 @@ class SqliteJournal:
 
 
 class LateJournal(SqliteJournal):
-    """In memory until `keep`. `n` is 0 until then; `on_kept` is called once it is not. `stored` is set from then on."""
+    """In memory until `keep`. `n` is 0 until then; `on_kept` is called once it is not."""
 
     def __init__(
         self,
@@ -92,7 +92,15 @@ class LateJournal(SqliteJournal):
         self._told: list[Progress | Artifact] = []
         self._end: StateChanged | None = None
         self._created_at = self._ended_at = time.time()
-        self.stored = asyncio.Event()
+        self._stored = asyncio.Event()
+
+    async def settled(self, run: asyncio.Task[None], late_s: float) -> None:
+        """Wait until the run has ended or the task is stored, at most `late_s`."""
+        stored = asyncio.ensure_future(self._stored.wait())
+        try:
+            await asyncio.wait({run, stored}, timeout=late_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stored.cancel()
 
     @property
     def ended(self) -> bool:
@@ -123,14 +131,22 @@ class LateJournal(SqliteJournal):
 
         Raises: Unavailable when it cannot be written; then the task has never been.
         """
-        if self._held is None:
-            return
-        if self._keeping is None:
-            self._keeping = asyncio.ensure_future(self._keep(self._held))
-        await asyncio.shield(self._keeping)
+        self.keep_soon()
+        if self._keeping is not None:
+            await asyncio.shield(self._keeping)
 
-    async def _keep(self, held: list[tuple[Op, int]]) -> None:
-        rest: list[tuple[Op, int]] = []
+    def keep_soon(self) -> None:
+        """Begin to. Where it cannot be done, the run is told that it has lost its task."""
+        if self._keeping is None:
+            self._keeping = asyncio.ensure_future(self._keep())
+            self._keeping.add_done_callback(self._kept)
+
+    def _kept(self, keeping: asyncio.Future[None]) -> None:
+        if (error := keeping.exception()) is not None:
+            self._lose(cast(Exception, error))
+
+    async def _keep(self) -> None:
+        held, rest = self._held or [], list[tuple[Op, int]]()
         self._held = rest
 
         def write(db: sqlite3.Connection) -> int:
@@ -146,7 +162,7 @@ class LateJournal(SqliteJournal):
         self._held = None
         for op, size_bytes in rest:
             self._post(op, size_bytes)
-        self.stored.set()
+        self._stored.set()
 
     def tell(self, kind: str, scope: str, body: str) -> None:
         if self._held is not None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import KeyReused, NotWaiting, TaskFinished, UnknownTask
+from ...errors import KeyReused, NotWaiting, TaskFinished, Unavailable, UnknownTask
 from ...events import (
     BODY,
     Artifact,
@@ -54,7 +54,12 @@ class Submission:
 
 
 def submit(db: sqlite3.Connection, new: Submission, owner: str, at: float) -> Taken | str:
-    """Store a task in its first epoch. Shape: the claim on it; or the id of the task that has the key already."""
+    """Store a task in its first epoch. Shape: the claim on it; or the id of the task that has the key already.
+
+    Raises: KeyReused; Unavailable where the owner has been buried: nobody would ever take over what it begins now.
+    """
+    if db.execute("SELECT 1 FROM owners WHERE id = ?", (owner,)).fetchone() is None:
+        raise Unavailable("the engine is shutting down, or was taken for dead; accepted: a retry in a while")
     if new.key is not None:
         known = db.execute("SELECT n, id, digest, open, created_at FROM tasks WHERE key = ?", (new.key,)).fetchone()
         if known is not None:
