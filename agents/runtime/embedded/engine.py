@@ -27,12 +27,14 @@ from pydantic_core import PydanticSerializationError
 from ...contract import Origin, Roster, Skill, invalid_input
 from ...errors import InvalidInput, NotWaiting, SametaskError, TaskFinished, Unavailable
 from ...events import Event, OpenQuestion, Task, TaskState
+from ...retention import Pruned, Retention
 from ..answers import accepted_json
 from ..journal import Claim, Past
 from ..runner import Runner
 from . import log, owners
 from .journal import LateJournal, SqliteJournal
 from .locks import OwnerLock
+from .retention import prune
 from .schema import connect, unavailable
 from .store import Store
 from .webhooks import SqliteWebhooks
@@ -297,6 +299,9 @@ class SqliteEngine:
             raise InvalidInput("limit", limit, "1 to 1000 is accepted")
         below = None if before is None else self._number(before)
         return self._store.read(log.newest, limit, below)
+
+    async def prune(self, retention: Retention) -> Pruned:
+        return await prune(self._store, retention)
 
     # What goes on beneath: commits, word from other processes, takeovers.
 
