@@ -40,8 +40,8 @@ class RunningContext:
     places of its own, `/fetch#1~2`.
     """
 
-    def __init__(self, id: str, journal: Journal, origin: Origin, past: Past, lose: Callable[[Exception], None]) -> None:
-        self.id, self.origin = id, origin
+    def __init__(self, id: str, journal: Journal, past: Past, lose: Callable[[Exception], None]) -> None:
+        self.id, self.origin = id, Origin()
         self._journal, self._past = journal, past
         self._occurrences: Counter[str] = Counter()
         self._lose = lose

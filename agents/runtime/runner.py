@@ -40,11 +40,8 @@ class Runner(Generic[AnyJournal]):
         self._skill, self._request, self._grace_s = skill, request, grace_s
         self._error: Exception | None = None
         self._canceled, self._expired, self._started = claim.cancel, False, False
-        stored: dict[str, Any] = json.loads(claim.origin)
-        # A newer release may have stored more about it.
-        origin = Origin(**{field.name: stored[field.name] for field in fields(Origin) if field.name in stored})
         self._journal = journal(self._could_not_post)
-        self.context = RunningContext(claim.id, self.journal, origin, past, self._lose)
+        self.context = RunningContext(claim.id, self.journal, past, self._lose)
         self._timer: asyncio.TimerHandle | None = None
         self._abandoning: asyncio.Task[None] | None = None
         self.task = asyncio.create_task(self._run(), name=f"sametask-{claim.id}")
@@ -132,6 +129,7 @@ class Runner(Generic[AnyJournal]):
             raise asyncio.CancelledError
         self.journal.start()
         try:
+            self.context.origin = _origin(self.claim)
             request = self._request or self._skill.parse_json(await self._stored_input())
             self._request = None  # a large input is the skill's to let go of
             function = self._skill.function
@@ -154,6 +152,15 @@ class Runner(Generic[AnyJournal]):
         except SametaskError as error:
             self.context.lost(error)
             raise asyncio.CancelledError from None
+
+
+def _origin(claim: Claim) -> Origin:
+    try:
+        stored: dict[str, Any] = json.loads(claim.origin)
+        # A newer release may have stored more about it.
+        return Origin(**{field.name: stored[field.name] for field in fields(Origin) if field.name in stored})
+    except (ValueError, TypeError) as error:
+        raise Unreadable(f"store: what it says of the task's origin is damaged ({error})") from None
 
 
 def _failed(error: BaseException) -> StateChanged:

@@ -352,11 +352,13 @@ class SqliteEngine:
             await self._store.write(lambda db: owners.set_free(db, self._me, given_up))
             self._given_up -= given_up
         if owners.has_free(reader, self._served):
-            for taken in await self._store.write(lambda db: owners.claim(db, self._me, self._served)):
-                self._given_up.add(taken.n)  # until its past is read: it must not be ours and yet not run
-                past = self._store.read(log.past, taken.n)
-                self._launch(taken, self._roster.skill(taken.claim.agent, taken.claim.skill), None, past)
-                self._given_up.discard(taken.n)
+            claimed = await self._store.write(lambda db: owners.claim(db, self._me, self._served))
+            self._given_up.update(taken.n for taken in claimed)  # until each runs: it must not be ours and yet not run
+            for taken in claimed:
+                with contextlib.suppress(Unavailable):  # then it is given up, and taken again in a while
+                    past = self._store.read(log.past, taken.n)
+                    self._launch(taken, self._roster.skill(taken.claim.agent, taken.claim.skill), None, past)
+                    self._given_up.discard(taken.n)
 
     def _hear(self, wakeups: list[tuple[int, int, bool, bool]]) -> None:
         for n, epoch, cancel, ours in wakeups:

@@ -18,6 +18,7 @@ from ...events import (
     BODY,
     Artifact,
     ArtifactEmitted,
+    ErrorInfo,
     Event,
     OpenQuestion,
     Progress,
@@ -241,7 +242,7 @@ def _fence(db: sqlite3.Connection, n: int, epoch: int) -> str:
 # Reading. These run on the event loop, so each is bounded.
 
 _TASK = """
-SELECT t.n, t.id, t.agent, t.skill, t.created_at, t.updated_at, t.last_seq, s.body, p.body FROM tasks t
+SELECT t.n, t.id, t.agent, t.skill, t.created_at, t.updated_at, t.last_seq, s.body, p.body, t.state FROM tasks t
 JOIN events s ON s.task = t.n AND s.seq = t.state_seq LEFT JOIN events p ON p.task = t.n AND p.seq = t.progress_seq
 """
 
@@ -266,11 +267,24 @@ def newest(db: sqlite3.Connection, limit: int, below: int | None) -> list[Task]:
     """The newest tasks first, without their artifacts; only those older than row number `below`, where it is given."""
     where = "" if below is None else "WHERE t.n < :below "
     rows = db.execute(_TASK + where + "ORDER BY t.n DESC LIMIT :limit", {"below": below, "limit": limit})
-    return [_task(row, ()) for row in rows]
+    return [_listed(row) for row in rows]
+
+
+def _listed(row: tuple[Any, ...]) -> Task:
+    """One that cannot be read does not hide the others."""
+    try:
+        return _task(row, ())
+    except ValueError as error:
+        _, id_, agent, skill, created_at, updated_at, last_seq, _, _, state = row
+        info = ErrorInfo(code="unavailable", message=f"store: the task's row is damaged ({str(error).splitlines()[0]})")
+        return Task(
+            id=id_, agent=agent, skill=skill, state=TaskState(state), error=info, created_at=created_at,
+            updated_at=updated_at, last_seq=last_seq,
+        )  # fmt: skip
 
 
 def _task(row: tuple[Any, ...], artifacts: tuple[Artifact, ...]) -> Task:
-    _, id_, agent, skill, created_at, updated_at, last_seq, state, progress = row
+    _, id_, agent, skill, created_at, updated_at, last_seq, state, progress, _ = row
     now = StateChanged.model_validate_json(state)
     return Task(
         id=id_,

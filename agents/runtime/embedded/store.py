@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from ...errors import Unavailable
-from .schema import unavailable, unreadable
+from .schema import is_damage, unavailable, unreadable
 
 Result = TypeVar("Result")
 Given = ParamSpec("Given")
@@ -73,10 +73,8 @@ class Store:
         """
         try:
             return query(self.reader, *args, **kwargs)
-        except sqlite3.Error as error:
-            raise unavailable(self.path, error) from None
-        except (ValueError, TypeError) as error:
-            raise unreadable(self.path, error) from error
+        except (sqlite3.Error, ValueError, TypeError) as error:
+            raise (unreadable if is_damage(error) else unavailable)(self.path, error) from error
 
     async def write(self, op: Callable[[sqlite3.Connection], Result], task: int = 0) -> Result:
         """The result of `op`, once it is durable. A caller that is cancelled meanwhile does not undo it.
@@ -145,13 +143,12 @@ class Store:
                 db.execute("SAVEPOINT one")
                 try:
                     result = write.op(db)
-                except sqlite3.Error:
-                    raise
                 except Exception as error:
+                    if isinstance(error, sqlite3.Error) and not is_damage(error):
+                        raise
                     # The wall: an op that refuses undoes itself alone, and its own caller is told.
                     db.execute("ROLLBACK TO one")
-                    damaged = isinstance(error, ValueError | TypeError)  # of what it read
-                    done.append((write, None, unreadable(self.path, error) if damaged else error))
+                    done.append((write, None, unreadable(self.path, error) if is_damage(error) else error))
                 else:
                     done.append((write, result, None))
                 db.execute("RELEASE one")
