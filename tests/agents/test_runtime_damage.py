@@ -31,6 +31,7 @@ async def write(request: Order, task: TaskContext) -> Order:
     await task.progress(1, 2, request.text)
     await task.emit(Artifact(name="text", parts=(TextPart(text=request.text),)))
     await task.step("write", lambda: request.text)
+    assert task.origin.variant == "inproc"
     if request.ask:
         await task.ask(Question("more?", Order))
     return request

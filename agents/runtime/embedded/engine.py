@@ -29,7 +29,7 @@ from ...errors import InvalidInput, NotWaiting, SametaskError, TaskFinished, Una
 from ...events import Event, OpenQuestion, Task, TaskState
 from ...retention import Pruned, Retention
 from ..answers import accepted_json
-from ..journal import Claim, Past
+from ..journal import NOTHING, Claim, Past
 from ..runner import Runner
 from . import log, owners
 from .journal import LateJournal, SqliteJournal
@@ -153,7 +153,7 @@ class SqliteEngine:
         stored = await self._store.write(lambda db: log.submit(db, new, self._me, at))
         if isinstance(stored, str):
             return await self.get(stored)
-        self._launch(stored, skill, request, Past())
+        self._launch(stored, skill, request, NOTHING)
         return Task(
             id=new.id,
             agent=new.agent,
@@ -173,7 +173,7 @@ class SqliteEngine:
             claim,
             skill,
             request,
-            Past(),
+            NOTHING,
             lambda lose: LateJournal(self._store, new, self._me, lose, self._kept),
             self._on_end,
             self._settings.cancel_grace_s,
@@ -266,7 +266,7 @@ class SqliteEngine:
         if asked.answer is None and not task.state.terminal:
             text = accepted_json(value, schema)
             runner = self._runners.get(n)
-            if runner and (model := runner.context.questions.get(request_id)) is not None:
+            if runner and (model := runner.context.answer_model(request_id)) is not None:
                 try:
                     model.model_validate_json(text)
                 except ValidationError as error:

@@ -28,6 +28,8 @@ MAX_HELD_BYTES = 2**20
 class SqliteJournal:
     """Shape: satisfies `Journal`. `n` is the task's row number."""
 
+    __slots__ = ("_lose", "_store", "epoch", "n")
+
     def __init__(self, store: Store, n: int, epoch: int, lose: Callable[[Exception], None]) -> None:
         self._store, self.n, self.epoch, self._lose = store, n, epoch, lose
 

@@ -28,6 +28,8 @@ from ...events import (
 )
 from ..journal import Asked, Attempts, Claim, Fenced, Past
 
+SUBMITTED = StateChanged(state=TaskState.SUBMITTED).model_dump_json()
+WORKING = StateChanged(state=TaskState.WORKING).model_dump_json()
 PAGE_COUNT = 256
 PAGE_BYTES = 2**20
 
@@ -74,11 +76,11 @@ def submit(db: sqlite3.Connection, new: Submission, owner: str, at: float) -> Ta
     (n,) = db.execute(
         "INSERT INTO tasks(id, agent, skill, key, digest, origin, created_at, updated_at, deadline_at, owner, epoch,"
         " state, state_seq, last_seq)"
-        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 'submitted', 1, 0) RETURNING n",
+        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 'submitted', 1, 1) RETURNING n",
         (new.id, new.agent, new.skill, new.key, new.digest, new.origin, at, at, deadline_at, owner),
     ).fetchone()
     db.execute("INSERT INTO inputs VALUES(?, ?)", (n, new.input))
-    append_state(db, n, 1, StateChanged(state=TaskState.SUBMITTED), at)
+    db.execute("INSERT INTO events VALUES(?, 1, ?, 'state', NULL, ?)", (n, at, SUBMITTED))
     return Taken(n, 1, Claim(new.id, new.agent, new.skill, new.origin, deadline_at=deadline_at))
 
 
@@ -104,7 +106,7 @@ def append(db: sqlite3.Connection, n: int, epoch: int, *, kind: str, scope: str,
 
 
 def _insert_event(
-    db: sqlite3.Connection, n: int, row: tuple[int] | None, at: float, kind: str, scope: str | None, body: str
+    db: sqlite3.Connection, n: int, row: tuple[int, ...] | None, at: float, kind: str, scope: str | None, body: str
 ) -> None:
     if row is None:
         raise Fenced
@@ -113,14 +115,22 @@ def _insert_event(
 
 def start(db: sqlite3.Connection, n: int, epoch: int, *, at: float) -> None:
     """Tell that the task is being worked on, once in its life. Raises: Fenced."""
-    if _fence(db, n, epoch) == TaskState.SUBMITTED:
-        append_state(db, n, epoch, StateChanged(state=TaskState.WORKING), at)
+    row = db.execute(
+        "UPDATE tasks SET last_seq = 2, state_seq = 2, state = 'working', updated_at = ?"
+        " WHERE n = ? AND epoch = ? AND open = 1 AND state = 'submitted' RETURNING last_seq",
+        (at, n, epoch),
+    ).fetchone()
+    if row is not None:
+        _insert_event(db, n, row, at, "state", None, WORKING)
+    else:
+        _fence(db, n, epoch)
 
 
 def record(db: sqlite3.Connection, n: int, epoch: int, *, path: str, value: str) -> None:
     """Record a step's value. Raises: Fenced."""
-    _fence(db, n, epoch)
-    db.execute("INSERT INTO steps VALUES(?, ?, ?)", (n, path, value))
+    insert = "INSERT INTO steps SELECT n, ?, ? FROM tasks WHERE n = ? AND epoch = ? AND open = 1"
+    if db.execute(insert, (path, value, n, epoch)).rowcount == 0:
+        raise Fenced
 
 
 def failed(db: sqlite3.Connection, n: int, epoch: int, *, path: str, attempts: Attempts) -> None:
@@ -192,8 +202,14 @@ def _tell_next_question(db: sqlite3.Connection, n: int, epoch: int, closed: str,
 
 def finish(db: sqlite3.Connection, n: int, epoch: int, *, body: StateChanged, at: float) -> None:
     """The task's end. A cancel that was accepted before it wins over any other outcome. Raises: Fenced."""
-    row = db.execute("SELECT cancel FROM tasks WHERE n = ?", (n,)).fetchone()
-    append_state(db, n, epoch, StateChanged(state=TaskState.CANCELED) if row and row[0] else body, at)
+    row = db.execute(
+        "UPDATE tasks SET last_seq = last_seq + 1, state_seq = last_seq + 1, updated_at = ?, open = 0, owner = NULL,"
+        " state = CASE cancel WHEN 1 THEN 'canceled' ELSE ? END WHERE n = ? AND epoch = ? AND open = 1"
+        " RETURNING last_seq, cancel",
+        (at, body.state.value, n, epoch),
+    ).fetchone()
+    ending = StateChanged(state=TaskState.CANCELED) if row is not None and row[1] else body
+    _insert_event(db, n, row, at, "state", None, ending.model_dump_json())
 
 
 def cancel(db: sqlite3.Connection, n: int, me: str) -> bool:

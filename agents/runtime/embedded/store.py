@@ -77,7 +77,8 @@ class Store:
             raise (unreadable if is_damage(error) else unavailable)(self.path, error) from error
 
     async def write(self, op: Callable[[sqlite3.Connection], Result], task: int = 0) -> Result:
-        """The result of `op`, once it is durable. A caller that is cancelled meanwhile does not undo it.
+        """The result of `op`, once it is durable. A caller that is cancelled meanwhile does not undo it. After a rollback `op`
+        is called again.
 
         Raises: what `op` raises, or Unavailable when the file cannot be written.
         """
@@ -135,29 +136,52 @@ class Store:
                     self._loop.call_soon_threadsafe(self._committed, done)
 
     def _transaction(self, batch: list[_Write]) -> list[tuple[_Write, Any, Exception | None]]:
-        db = self._writer
-        done: list[tuple[_Write, Any, Exception | None]] = []
         try:
-            db.execute("BEGIN IMMEDIATE")
-            for write in batch:
-                db.execute("SAVEPOINT one")
-                try:
-                    result = write.op(db)
-                except Exception as error:
-                    if isinstance(error, sqlite3.Error) and not is_damage(error):
-                        raise
-                    # The wall: an op that refuses undoes itself alone, and its own caller is told.
-                    db.execute("ROLLBACK TO one")
-                    done.append((write, None, unreadable(self.path, error) if is_damage(error) else error))
-                else:
-                    done.append((write, result, None))
-                db.execute("RELEASE one")
-            db.execute("COMMIT")
+            try:
+                return self._all(batch)
+            except Exception as error:
+                if isinstance(error, sqlite3.Error) and not is_damage(error):
+                    raise
+                # One of them refused: each is done anew, so that it undoes itself alone.
+                self._roll_back()
+                return self._each(batch)
         except sqlite3.Error as error:
-            with contextlib.suppress(sqlite3.Error):
-                db.execute("ROLLBACK")
+            self._roll_back()
             failure = unavailable(self.path, error)
             return [(write, None, failure) for write in batch]
+
+    def _roll_back(self) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+
+    def _all(self, batch: list[_Write]) -> list[tuple[_Write, Any, Exception | None]]:
+        db = self._writer
+        done: list[tuple[_Write, Any, Exception | None]] = []
+        db.execute("BEGIN IMMEDIATE")
+        for write in batch:
+            done.append((write, write.op(db), None))
+        db.execute("COMMIT")
+        return done
+
+    def _each(self, batch: list[_Write]) -> list[tuple[_Write, Any, Exception | None]]:
+        db = self._writer
+        done: list[tuple[_Write, Any, Exception | None]] = []
+        db.execute("BEGIN IMMEDIATE")
+        for write in batch:
+            db.execute("SAVEPOINT one")
+            try:
+                result = write.op(db)
+            except Exception as error:
+                if isinstance(error, sqlite3.Error) and not is_damage(error):
+                    raise
+                # The wall: an op that refuses undoes itself alone, and its own caller is told.
+                db.execute("ROLLBACK TO one")
+                done.append((write, None, unreadable(self.path, error) if is_damage(error) else error))
+            else:
+                done.append((write, result, None))
+            db.execute("RELEASE one")
+        db.execute("COMMIT")
         return done
 
     def _committed(self, done: list[tuple[_Write, Any, Exception | None]]) -> None:
