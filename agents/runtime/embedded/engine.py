@@ -16,7 +16,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -182,9 +182,10 @@ class SqliteEngine:
         self._late.add(runner)
         try:
             await journal.settled(runner.task, self._settings.late_s)
-            if journal.ended and not keep:
+            if keep or not journal.ended:
+                await journal.keep()
+            if journal.ended:
                 return journal.task()
-            await journal.keep()
         except asyncio.CancelledError:
             journal.keep_soon()  # the caller that went away loses its answer, never the task
             raise
@@ -201,7 +202,7 @@ class SqliteEngine:
         self._roster.skill(skill.agent, skill.name)
         try:
             body = request.model_dump_json()
-            origin_json = json.dumps(asdict(origin or Origin()))
+            origin_json = json.dumps(vars(origin or Origin()))
         except (PydanticSerializationError, UnicodeError, TypeError, ValueError) as error:
             raise InvalidInput("input", request, f"a value that JSON can carry is accepted ({error})") from None
         digest = None if key is None else hashlib.sha256(f"{skill.agent}.{skill.name} {body}".encode()).digest()

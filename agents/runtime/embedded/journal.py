@@ -184,7 +184,9 @@ class LateJournal(SqliteJournal):
     async def finish(self, body: StateChanged) -> None:
         if self._held is not None and self._keeping is None:
             self._end, self._ended_at = body, time.time()
-        await super().finish(body)
+            await self._write(partial(log.finish, body=body, at=self._ended_at))
+        else:
+            await super().finish(body)
 
     def _post(self, op: Op, size_bytes: int = 0) -> None:
         if self._held is None:
