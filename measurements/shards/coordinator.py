@@ -34,7 +34,7 @@ from .host import Lock
 from .worker import local_workers
 
 Told = TypeVar("Told", bound=BaseModel)
-MAX_PAUSE_S = 5.0
+MAX_PAUSE_S = 2.0
 LOOK_S = 1.0
 FAILURES_ACCEPTED = 1
 
@@ -199,6 +199,8 @@ class _Coordinator:
 
     async def _follow(self, engine: TaskEngine, ticket: Ticket) -> None:
         async for event in engine.events(ticket.task_id, ticket.after):
+            if ticket not in self._out:
+                return  # it was given up, and this is its end
             ticket.heard_at = time.monotonic()
             if isinstance(event.body, StateChanged) and event.body.question is not None:
                 await self._tell_time(engine, ticket, event.body.question)
@@ -272,14 +274,16 @@ class _Coordinator:
         """Raises: Unavailable when nobody measures, and nobody took what lies on the counter for `wait_s`."""
         now, wait_s = time.monotonic(), self._fleet.wait_s
         for ticket in [ticket for ticket in self._out if ticket.worker]:
-            if now - ticket.heard_at > ticket.silent_s + wait_s:
+            # Not while others move: one that went on with a dead worker's shard ends its own first.
+            if now - max(ticket.heard_at, self._moved_at) > ticket.silent_s + wait_s:
                 self._out.remove(ticket)
-                await _withdraw(engine, ticket)
                 silent = f"{ticket.worker} was silent for {now - ticket.heard_at:.0f} s"
                 self._give_up(ticket, f"{ticket.named} was lost: {silent}, and nobody else went on with it")
+                await _withdraw(engine, ticket)
         if any(ticket.worker for ticket in self._out) or now - self._moved_at <= wait_s or not (self._waiting or self._out):
             return
-        for ticket in self._out:
+        given_up, self._out = self._out, []
+        for ticket in given_up:
             await _withdraw(engine, ticket)
         said = f"; the last one said: {self._last_word}" if self._last_word else ""
         how = "--shard-workers N starts some here, elsewhere: sametask worker --engine URL sametask.measurements.shards.agent"
