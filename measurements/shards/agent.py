@@ -8,13 +8,11 @@ no block with it that was measured.
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from functools import cached_property
-from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -22,12 +20,11 @@ import anyio.to_thread
 from ...agents.contract import Agent, Question, TaskContext
 from ...agents.errors import Rejected
 from ...agents.events import Artifact, DataPart
-from ...protocols.variants import variants
-from ..bench import Bench
 from ..metric import Split, metrics
 from ..provenance import machine, revision, versions
 from ..run_folder import Host
 from ..samples import Sample, Where
+from .block import COMMAND, BlockBroken, measure_apart
 from .contract import (
     ACCEPTED,
     AGENT,
@@ -49,10 +46,10 @@ LOOK_S = 0.2
 
 
 class Desk:
-    """What a process measures at: one shard at a time, under the lock of its host."""
+    """What a process measures at: one shard at a time, under the lock of its host; `command` measures one block."""
 
-    def __init__(self, lock: Lock) -> None:
-        self._lock, self._taken = lock, False
+    def __init__(self, lock: Lock, command: Sequence[str] = COMMAND) -> None:
+        self._lock, self._taken, self.command = lock, False, command
         self.worker = f"{os.getpid()}-{uuid.uuid4().hex[:6]}"
 
     @cached_property
@@ -92,10 +89,7 @@ def measuring(desk: Desk) -> Agent:
         async with AsyncExitStack() as stack:
             await _sit_down(desk, split, task, stack)
             where = await _where(desk, task)
-            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="sametask-shard-"))
-            chosen = tuple(variants()[name] for name in request.variants)
-            bench = Bench(chosen, request.effort, request.seed, Path(scratch))
-            await _measure_all(request, split, bench, lambda samples: _report(desk, where, samples), task)
+            await _measure_all(request, split, desk, where, task)
         return Done(blocks=len(request.blocks))
 
     return made
@@ -145,9 +139,7 @@ async def _where(desk: Desk, task: TaskContext) -> Where:
     return Where(host=host_name(), worker=desk.worker, clock_offset_ms=offset[0], clock_uncertainty_ms=offset[1])
 
 
-async def _measure_all(
-    request: Shard, split: Split, bench: Bench, report: Callable[[list[Sample]], BlockReport], task: TaskContext
-) -> None:
+async def _measure_all(request: Shard, split: Split, desk: Desk, where: Where, task: TaskContext) -> None:
     """Each block is a step; they are told in their order, so that a later run of this task tells them in the same one."""
     limiter = anyio.CapacityLimiter(split.side_by_side)
     results: dict[int, BlockReport] = {}
@@ -155,7 +147,11 @@ async def _measure_all(
 
     async def measure(number: int) -> None:
         async def block() -> BlockReport:
-            return report(await _samples(split, bench, request, number))
+            try:
+                samples = await measure_apart(desk.command, request, number)
+            except BlockBroken as error:
+                samples = [cell.broken(error) for cell in split.cells(request.blocks[number])]
+            return _report(desk, where, samples)
 
         async with limiter:
             results[number] = await task.step(f"{BLOCK}{number}", block)
@@ -169,18 +165,6 @@ async def _measure_all(
             data = results.pop(number).model_dump(mode="json", exclude_defaults=True)
             await task.emit(Artifact(name=f"{BLOCK}{number}", parts=(DataPart(data=data),)))
             await task.progress(number + 1, len(ready))
-
-
-async def _samples(split: Split, bench: Bench, request: Shard, number: int) -> list[Sample]:
-    samples: list[Sample] = []
-    try:
-        async with aclosing(split.measure(bench, request.blocks[number])) as measured:
-            async for sample in measured:
-                samples.append(sample)
-    except Exception as error:
-        # A wall on purpose: what breaks in one block is told of its cells, and takes no other block with it.
-        return [cell.broken(error) for cell in split.cells(request.blocks[number])]
-    return samples
 
 
 def _report(desk: Desk, where: Where, samples: list[Sample]) -> BlockReport:

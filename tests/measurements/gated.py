@@ -1,7 +1,7 @@
-"""A metric whose blocks wait until they are let go, and the processes that measure it: `python gated.py worker|coordinator`.
+"""A metric whose blocks wait until they are let go, and the processes that measure it: `gated.py worker|block|coordinator`.
 
-`SAMETASK_TEST_GATE` is a folder: a block enters `began-ROUND-N-PID` there, waits for `open-ROUND-N` or `open`, and adds a line
-to `ledger` when it is through.
+`SAMETASK_TEST_GATE` is a folder: a block enters `began-ROUND-N-PID` there (the worker's), waits for `open-ROUND-N` or `open`,
+and adds a line to `ledger` when it is through.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from sametask.measurements.metric import Block, Metric, Split
 from sametask.measurements.run_folder import RunFolder
 from sametask.measurements.samples import Sample
 from sametask.measurements.shards import agent, worker
+from sametask.measurements.shards.block import serve_block
 from sametask.measurements.shards.coordinator import Fleet
+from sametask.measurements.shards.host import host_lock
 from sametask.measurements.suite import Plan, plan, run
 
 NAME = "gated"
@@ -30,13 +32,13 @@ def cell(block: Block) -> Sample:
 
 
 async def measure_block(bench: Bench, block: Block) -> AsyncGenerator[Sample]:
-    gate, name = Path(os.environ["SAMETASK_TEST_GATE"]), f"{block['round']}-{block['n']}"
-    (gate / f"began-{name}-{os.getpid()}").touch()
+    gate, name, pid = Path(os.environ["SAMETASK_TEST_GATE"]), f"{block['round']}-{block['n']}", os.getppid()
+    (gate / f"began-{name}-{pid}").touch()
     while not (gate / "open").exists() and not (gate / f"open-{name}").exists():  # noqa: ASYNC110 - the test is elsewhere
         await anyio.sleep(0.01)
     with (gate / "ledger").open("a") as ledger:
-        ledger.write(f"{name} {os.getpid()}\n")
-    yield cell(block).model_copy(update={"values": {"pid": os.getpid()}})
+        ledger.write(f"{name} {pid}\n")
+    yield cell(block).model_copy(update={"values": {"pid": pid}})
 
 
 async def measure(bench: Bench) -> AsyncGenerator[Sample]:
@@ -64,7 +66,10 @@ def planned(trials: int, repeats: int, side_by_side: int = 2, longest_s: float =
 if __name__ == "__main__":
     if sys.argv[1] == "worker":
         agent.metrics = lambda: {NAME: metric(int(sys.argv[2]))}
+        agent.agent = agent.measuring(agent.Desk(host_lock(), (sys.executable, "-P", __file__, "block")))
         asyncio.run(worker._serve())
+    elif sys.argv[1] == "block":
+        asyncio.run(serve_block(lambda: {NAME: metric()}))
     else:
         _, _, engine, folder, trials, repeats = sys.argv
         wanted = planned(int(trials), int(repeats))
