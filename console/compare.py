@@ -55,7 +55,8 @@ def run_comparison(wanted: Comparison) -> int:
         with _Bars(stderr) as bars:
             asyncio.run(suite.run(plan, folder, bars.tell, fleet))
     except KeyboardInterrupt:
-        stderr.print(f"interrupted: what was measured is kept in {folder.path}", style="yellow", highlight=False)
+        how = f"; --resume {folder.path} goes on" if fleet else ""
+        stderr.print(f"interrupted: what was measured is kept in {folder.path}{how}", style="yellow", highlight=False)
         _report(folder)
         return INTERRUPTED
     except SametaskError as error:

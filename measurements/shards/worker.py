@@ -30,11 +30,17 @@ async def local_workers(url: str, count: int) -> AsyncGenerator[list[int]]:
     Raises: the error that a worker printed, or Unavailable.
     """
     async with contextlib.AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(_worker(url)) for _ in range(count)]
+        workers = [await stack.enter_async_context(_worker(url)) for _ in range(count)]
+        try:
+            yield [worker.pid for worker in workers]
+        finally:
+            for worker in workers:  # they stop side by side, each with what it measures
+                assert worker.stdin is not None
+                worker.stdin.close()
 
 
 @contextlib.asynccontextmanager
-async def _worker(url: str) -> AsyncGenerator[int]:
+async def _worker(url: str) -> AsyncGenerator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", __name__),
         stdin=asyncio.subprocess.PIPE,
@@ -54,7 +60,7 @@ async def _worker(url: str) -> AsyncGenerator[int]:
             raise SametaskError.from_json(said["error"])
         if "ready" not in said:
             raise Unavailable(f"a worker ended before it served (exit code {await process.wait()})")
-        yield process.pid
+        yield process
     finally:
         with anyio.CancelScope(shield=True):
             process.stdin.close()
