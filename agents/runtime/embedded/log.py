@@ -13,11 +13,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import KeyReused, NotWaiting, TaskFinished, UnknownTask
+from ...errors import KeyReused, NotWaiting, TaskFinished, Unavailable, UnknownTask
 from ...events import (
     BODY,
     Artifact,
     ArtifactEmitted,
+    ErrorInfo,
     Event,
     OpenQuestion,
     Progress,
@@ -27,6 +28,8 @@ from ...events import (
 )
 from ..journal import Asked, Attempts, Claim, Fenced, Past
 
+SUBMITTED = StateChanged(state=TaskState.SUBMITTED).model_dump_json()
+WORKING = StateChanged(state=TaskState.WORKING).model_dump_json()
 PAGE_COUNT = 256
 PAGE_BYTES = 2**20
 
@@ -38,6 +41,22 @@ class Taken:
     n: int
     epoch: int
     claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a write has added to a task's log, for those who follow it here. `body` is JSON."""
+
+    seq: int
+    at: float
+    body: str
+
+    def event(self) -> Event:
+        return Event(seq=self.seq, at=self.at, body=BODY.validate_json(self.body))
+
+
+NOTHING_TOLD = Stored(0, 0.0, "")
+"""Of a write that adds nothing to the log, and that nobody waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +73,12 @@ class Submission:
 
 
 def submit(db: sqlite3.Connection, new: Submission, owner: str, at: float) -> Taken | str:
-    """Store a task in its first epoch. Shape: the claim on it; or the id of the task that has the key already."""
+    """Store a task in its first epoch. Shape: the claim on it; or the id of the task that has the key already.
+
+    Raises: KeyReused; Unavailable where the owner has been buried: nobody would ever take over what it begins now.
+    """
+    if db.execute("SELECT 1 FROM owners WHERE id = ?", (owner,)).fetchone() is None:
+        raise Unavailable("the engine is shutting down, or was taken for dead; accepted: a retry in a while")
     if new.key is not None:
         known = db.execute("SELECT n, id, digest, open, created_at FROM tasks WHERE key = ?", (new.key,)).fetchone()
         if known is not None:
@@ -68,11 +92,11 @@ def submit(db: sqlite3.Connection, new: Submission, owner: str, at: float) -> Ta
     (n,) = db.execute(
         "INSERT INTO tasks(id, agent, skill, key, digest, origin, created_at, updated_at, deadline_at, owner, epoch,"
         " state, state_seq, last_seq)"
-        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 'submitted', 1, 0) RETURNING n",
+        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 'submitted', 1, 1) RETURNING n",
         (new.id, new.agent, new.skill, new.key, new.digest, new.origin, at, at, deadline_at, owner),
     ).fetchone()
     db.execute("INSERT INTO inputs VALUES(?, ?)", (n, new.input))
-    append_state(db, n, 1, StateChanged(state=TaskState.SUBMITTED), at)
+    db.execute("INSERT INTO events VALUES(?, 1, ?, 'state', NULL, ?)", (n, at, SUBMITTED))
     return Taken(n, 1, Claim(new.id, new.agent, new.skill, new.origin, deadline_at=deadline_at))
 
 
@@ -86,7 +110,7 @@ def append_state(db: sqlite3.Connection, n: int, epoch: int, body: StateChanged,
     _insert_event(db, n, row, at, "state", None, body.model_dump_json())
 
 
-def append(db: sqlite3.Connection, n: int, epoch: int, *, kind: str, scope: str, body: str, at: float) -> None:
+def append(db: sqlite3.Connection, n: int, epoch: int, *, kind: str, scope: str, body: str, at: float) -> Stored:
     """A `progress` or `artifact` event. Raises: Fenced."""
     progress = ", progress_seq = last_seq + 1" if kind == "progress" else ""
     row = db.execute(
@@ -94,33 +118,44 @@ def append(db: sqlite3.Connection, n: int, epoch: int, *, kind: str, scope: str,
         " WHERE n = ? AND epoch = ? AND open = 1 RETURNING last_seq",
         (at, n, epoch),
     ).fetchone()
-    _insert_event(db, n, row, at, kind, scope, body)
+    return _insert_event(db, n, row, at, kind, scope, body)
 
 
 def _insert_event(
-    db: sqlite3.Connection, n: int, row: tuple[int] | None, at: float, kind: str, scope: str | None, body: str
-) -> None:
+    db: sqlite3.Connection, n: int, row: tuple[int, ...] | None, at: float, kind: str, scope: str | None, body: str
+) -> Stored:
     if row is None:
         raise Fenced
     db.execute("INSERT INTO events VALUES(?, ?, ?, ?, ?, ?)", (n, row[0], at, kind, scope, body))
+    return Stored(row[0], at, body)
 
 
-def start(db: sqlite3.Connection, n: int, epoch: int, *, at: float) -> None:
+def start(db: sqlite3.Connection, n: int, epoch: int, *, at: float) -> Stored:
     """Tell that the task is being worked on, once in its life. Raises: Fenced."""
-    if _fence(db, n, epoch) == TaskState.SUBMITTED:
-        append_state(db, n, epoch, StateChanged(state=TaskState.WORKING), at)
-
-
-def record(db: sqlite3.Connection, n: int, epoch: int, *, path: str, value: str) -> None:
-    """Record a step's value. Raises: Fenced."""
+    row = db.execute(
+        "UPDATE tasks SET last_seq = 2, state_seq = 2, state = 'working', updated_at = ?"
+        " WHERE n = ? AND epoch = ? AND open = 1 AND state = 'submitted' RETURNING last_seq",
+        (at, n, epoch),
+    ).fetchone()
+    if row is not None:
+        return _insert_event(db, n, row, at, "state", None, WORKING)
     _fence(db, n, epoch)
-    db.execute("INSERT INTO steps VALUES(?, ?, ?)", (n, path, value))
+    return NOTHING_TOLD
 
 
-def failed(db: sqlite3.Connection, n: int, epoch: int, *, path: str, attempts: Attempts) -> None:
+def record(db: sqlite3.Connection, n: int, epoch: int, *, path: str, value: str) -> Stored:
+    """Record a step's value. Raises: Fenced."""
+    insert = "INSERT INTO steps SELECT n, ?, ? FROM tasks WHERE n = ? AND epoch = ? AND open = 1"
+    if db.execute(insert, (path, value, n, epoch)).rowcount == 0:
+        raise Fenced
+    return NOTHING_TOLD
+
+
+def failed(db: sqlite3.Connection, n: int, epoch: int, *, path: str, attempts: Attempts) -> Stored:
     """Note that a step has failed that often. Raises: Fenced."""
     _fence(db, n, epoch)
     db.execute("INSERT OR REPLACE INTO attempts VALUES(?, ?, ?, ?)", (n, path, attempts.count, attempts.next_at))
+    return NOTHING_TOLD
 
 
 def ask(
@@ -184,10 +219,16 @@ def _tell_next_question(db: sqlite3.Connection, n: int, epoch: int, closed: str,
         append_state(db, n, epoch, next_one or StateChanged(state=TaskState.WORKING), time.time())
 
 
-def finish(db: sqlite3.Connection, n: int, epoch: int, *, body: StateChanged, at: float) -> None:
+def finish(db: sqlite3.Connection, n: int, epoch: int, *, body: StateChanged, at: float) -> Stored:
     """The task's end. A cancel that was accepted before it wins over any other outcome. Raises: Fenced."""
-    row = db.execute("SELECT cancel FROM tasks WHERE n = ?", (n,)).fetchone()
-    append_state(db, n, epoch, StateChanged(state=TaskState.CANCELED) if row and row[0] else body, at)
+    row = db.execute(
+        "UPDATE tasks SET last_seq = last_seq + 1, state_seq = last_seq + 1, updated_at = ?, open = 0, owner = NULL,"
+        " state = CASE cancel WHEN 1 THEN 'canceled' ELSE ? END WHERE n = ? AND epoch = ? AND open = 1"
+        " RETURNING last_seq, cancel",
+        (at, body.state.value, n, epoch),
+    ).fetchone()
+    ending = StateChanged(state=TaskState.CANCELED) if row is not None and row[1] else body
+    return _insert_event(db, n, row, at, "state", None, ending.model_dump_json())
 
 
 def cancel(db: sqlite3.Connection, n: int, me: str) -> bool:
@@ -236,7 +277,7 @@ def _fence(db: sqlite3.Connection, n: int, epoch: int) -> str:
 # Reading. These run on the event loop, so each is bounded.
 
 _TASK = """
-SELECT t.n, t.id, t.agent, t.skill, t.created_at, t.updated_at, t.last_seq, s.body, p.body FROM tasks t
+SELECT t.n, t.id, t.agent, t.skill, t.created_at, t.updated_at, t.last_seq, s.body, p.body, t.state FROM tasks t
 JOIN events s ON s.task = t.n AND s.seq = t.state_seq LEFT JOIN events p ON p.task = t.n AND p.seq = t.progress_seq
 """
 
@@ -261,11 +302,24 @@ def newest(db: sqlite3.Connection, limit: int, below: int | None) -> list[Task]:
     """The newest tasks first, without their artifacts; only those older than row number `below`, where it is given."""
     where = "" if below is None else "WHERE t.n < :below "
     rows = db.execute(_TASK + where + "ORDER BY t.n DESC LIMIT :limit", {"below": below, "limit": limit})
-    return [_task(row, ()) for row in rows]
+    return [_listed(row) for row in rows]
+
+
+def _listed(row: tuple[Any, ...]) -> Task:
+    """One that cannot be read does not hide the others."""
+    try:
+        return _task(row, ())
+    except ValueError as error:
+        _, id_, agent, skill, created_at, updated_at, last_seq, _, _, state = row
+        info = ErrorInfo(code="unavailable", message=f"store: the task's row is damaged ({str(error).splitlines()[0]})")
+        return Task(
+            id=id_, agent=agent, skill=skill, state=TaskState(state), error=info, created_at=created_at,
+            updated_at=updated_at, last_seq=last_seq,
+        )  # fmt: skip
 
 
 def _task(row: tuple[Any, ...], artifacts: tuple[Artifact, ...]) -> Task:
-    _, id_, agent, skill, created_at, updated_at, last_seq, state, progress = row
+    _, id_, agent, skill, created_at, updated_at, last_seq, state, progress, _ = row
     now = StateChanged.model_validate_json(state)
     return Task(
         id=id_,

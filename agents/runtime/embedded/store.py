@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from ...errors import Unavailable
-from .schema import unavailable, unreadable
+from .schema import is_damage, unavailable, unreadable
 
 Result = TypeVar("Result")
 Given = ParamSpec("Given")
+
+OnCommit = Callable[[dict[int, list[Any]]], None]
 
 BATCH_COUNT = 512
 PENDING_COUNT = 1024
@@ -37,12 +39,16 @@ class _Write:
 
 
 class Store:
-    """The two connections, and the thread that owns the writing one. `on_commit` is called on the loop with the tasks
-    that a transaction has changed, once it is durable.
+    """The two connections, and the thread that owns the writing one. `on_commit` is called on the loop, once a transaction is
+    durable, with what each of its writes gave, under the number of its task.
     """
 
     def __init__(
-        self, path: Path, writer: sqlite3.Connection, reader: sqlite3.Connection, on_commit: Callable[[set[int]], None]
+        self,
+        path: Path,
+        writer: sqlite3.Connection,
+        reader: sqlite3.Connection,
+        on_commit: OnCommit,
     ) -> None:
         self.path = path
         self._writer, self._reader, self._on_commit = writer, reader, on_commit
@@ -73,13 +79,12 @@ class Store:
         """
         try:
             return query(self.reader, *args, **kwargs)
-        except sqlite3.Error as error:
-            raise unavailable(self.path, error) from None
-        except (ValueError, TypeError) as error:
-            raise unreadable(self.path, error) from error
+        except (sqlite3.Error, ValueError, TypeError) as error:
+            raise (unreadable if is_damage(error) else unavailable)(self.path, error) from error
 
     async def write(self, op: Callable[[sqlite3.Connection], Result], task: int = 0) -> Result:
-        """The result of `op`, once it is durable. A caller that is cancelled meanwhile does not undo it.
+        """The result of `op`, once it is durable. A caller that is cancelled meanwhile does not undo it. After a rollback `op`
+        is called again.
 
         Raises: what `op` raises, or Unavailable when the file cannot be written.
         """
@@ -137,40 +142,62 @@ class Store:
                     self._loop.call_soon_threadsafe(self._committed, done)
 
     def _transaction(self, batch: list[_Write]) -> list[tuple[_Write, Any, Exception | None]]:
-        db = self._writer
-        done: list[tuple[_Write, Any, Exception | None]] = []
         try:
-            db.execute("BEGIN IMMEDIATE")
-            for write in batch:
-                db.execute("SAVEPOINT one")
-                try:
-                    result = write.op(db)
-                except sqlite3.Error:
+            try:
+                return self._all(batch)
+            except Exception as error:
+                if isinstance(error, sqlite3.Error) and not is_damage(error):
                     raise
-                except Exception as error:
-                    # The wall: an op that refuses undoes itself alone, and its own caller is told.
-                    db.execute("ROLLBACK TO one")
-                    damaged = isinstance(error, ValueError | TypeError)  # of what it read
-                    done.append((write, None, unreadable(self.path, error) if damaged else error))
-                else:
-                    done.append((write, result, None))
-                db.execute("RELEASE one")
-            db.execute("COMMIT")
+                # One of them refused: each is done anew, so that it undoes itself alone.
+                self._roll_back()
+                return self._each(batch)
         except sqlite3.Error as error:
-            with contextlib.suppress(sqlite3.Error):
-                db.execute("ROLLBACK")
+            self._roll_back()
             failure = unavailable(self.path, error)
             return [(write, None, failure) for write in batch]
+
+    def _roll_back(self) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+
+    def _all(self, batch: list[_Write]) -> list[tuple[_Write, Any, Exception | None]]:
+        db = self._writer
+        done: list[tuple[_Write, Any, Exception | None]] = []
+        db.execute("BEGIN IMMEDIATE")
+        for write in batch:
+            done.append((write, write.op(db), None))
+        db.execute("COMMIT")
+        return done
+
+    def _each(self, batch: list[_Write]) -> list[tuple[_Write, Any, Exception | None]]:
+        db = self._writer
+        done: list[tuple[_Write, Any, Exception | None]] = []
+        db.execute("BEGIN IMMEDIATE")
+        for write in batch:
+            db.execute("SAVEPOINT one")
+            try:
+                result = write.op(db)
+            except Exception as error:
+                if isinstance(error, sqlite3.Error) and not is_damage(error):
+                    raise
+                # The wall: an op that refuses undoes itself alone, and its own caller is told.
+                db.execute("ROLLBACK TO one")
+                done.append((write, None, unreadable(self.path, error) if is_damage(error) else error))
+            else:
+                done.append((write, result, None))
+            db.execute("RELEASE one")
+        db.execute("COMMIT")
         return done
 
     def _committed(self, done: list[tuple[_Write, Any, Exception | None]]) -> None:
-        changed: set[int] = set()
+        changed: dict[int, list[Any]] = {}
         for write, result, error in done:
             self._pending_count -= 1
             self._pending_bytes -= write.size_bytes
             write.done(result, error)
             if error is None:
-                changed.add(write.task)
+                changed.setdefault(write.task, []).append(result)
         self._room.set()
         self._on_commit(changed)
 
