@@ -68,7 +68,7 @@ class Server:
     async def reached(self, step: int) -> None:
         """Return once the work waits at the gate before that step."""
         async with asyncio.timeout(30):
-            while not any(line.startswith(f"{step} ") for line in self._waits):
+            while not any(line.startswith(f"{step} ") for line in self._waits):  # noqa: ASYNC110 - another process writes it
                 await asyncio.sleep(0.01)
 
     @property
@@ -211,7 +211,9 @@ class LoseTheAnswer:
             '"ledger"' in message.text or message.path.endswith(("/Work", "/SendStreamingMessage"))
         ):
             self.asked = message.stream
-        if message.direction == "down" and message.stream == self.asked and message.kind != "frame" and not self.struck:
+        # On pipes what is told beside the answers is on no stream.
+        behind = self.asked is not None and message.stream in (self.asked, 0)
+        if message.direction == "down" and behind and message.kind != "frame" and not self.struck:
             self.struck = True
             return message.begin
         return None
@@ -258,3 +260,14 @@ async def test_a_client_whose_server_dies_is_told_so_whatever_it_waits_for(tmp_p
 async def heard(client: AgentClient, task_id: str) -> None:
     async for _ in client.events(task_id):
         pass
+
+
+async def test_without_a_name_and_a_key_it_is_said_that_nothing_can_be_followed(start, tmp_path: Path):
+    variant, ledger = variants()["stock-fastapi"], tmp_path / "ledger"
+    async with Station(variant, f"sqlite:///{tmp_path}/tasks.db", (GATED,), ClientSettings()) as station:
+        tap = station.taps["http"]
+        tap.arm(LoseTheAnswer(tap.cut_all))
+        done = await (await start(*call(variant.name, station.url, steps=1, ledger=ledger))).finish()
+    assert (done.code, done.out) == (1, "")
+    (line,) = done.err.splitlines()
+    assert "(whether the task was started is not known; stock-fastapi has no key to ask by)" in line
