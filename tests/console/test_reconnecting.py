@@ -183,6 +183,7 @@ async def test_a_server_that_is_killed_again_and_again_is_followed_to_the_end(st
         await server.start()
         calling.process.send_signal(signal.SIGCONT)
         done = await calling.finish()
+        assert done.code == 0, done.err
         assert (done.code, done.err[before:].count("connection lost ("), done.err[before:].count("connected again")) == (
             0,
             1,
