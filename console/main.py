@@ -246,6 +246,8 @@ def main() -> None:
     """
     # gRPC's C library logs on stderr what its callers are told anyway.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # Every process that is started here runs a program of its own: gRPC need not, and cannot safely, prepare to go on in it.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     try:
         code = app(prog_name="sametask", standalone_mode=False)
     except KeyboardInterrupt:

@@ -65,7 +65,7 @@ async def _process(cell: str) -> dict[str, float]:
             process.kill()
             await process.communicate()
     if process.returncode:
-        raise RuntimeError(f"{cell}: ended with {process.returncode}: {err.decode()[-400:]}")
+        raise RuntimeError(f"{cell}: ended with {process.returncode}: {err.decode().strip().splitlines()[-1:]}")
     return json.loads(out.decode().splitlines()[-1])
 
 

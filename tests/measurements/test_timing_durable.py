@@ -57,5 +57,5 @@ def test_without_its_rival_the_ratio_is_not_measured():
 
 async def test_a_cell_measures_in_a_process_of_its_own():
     assert (await durable._process("cancel"))["stopped_p50_ms"] > 0
-    with pytest.raises(RuntimeError, match="nosuch: ended with 1: .*KeyError"):
+    with pytest.raises(RuntimeError, match=r"nosuch: ended with 1: .*KeyError"):
         await durable._process("nosuch")
