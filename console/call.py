@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+import uuid
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -15,8 +16,8 @@ from rich.console import Console
 from ..agents.contract import Roster
 from ..agents.errors import ConnectionLost, InvalidInput, SametaskError, Unavailable, UnknownAgent, UnknownSkill
 from ..agents.events import OpenQuestion, Snapshot, StateChanged, Task
-from ..protocols.client import AgentClient, AgentInfo, SkillInfo, outcome
-from ..protocols.following import Follower, Open
+from ..protocols.client import AgentClient, AgentInfo, ClientSettings, SkillInfo, outcome
+from ..protocols.following import Follower
 from ..protocols.server_process import ServerOptions, server_process
 from ..protocols.variants import Variant, variant
 from .agents import roster_of
@@ -27,6 +28,8 @@ from .telling import Teller
 
 CANCEL_S = 5.0
 MEMORY = "sqlite:///:memory:"
+
+Open = Callable[[ClientSettings], AbstractAsyncContextManager[AgentClient]]
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ async def run_call(call: Call) -> int:
         if call.url:
             connect = chosen.connect()
             try:
-                result = await _call(call, None, None, lambda: connect(call.url))
+                result = await _call(call, None, None, lambda settings: connect(call.url, settings))
             except (ConnectionLost, Unavailable) as error:
                 error.add_note(f"{call.via} at {call.url}")
                 raise
@@ -117,7 +120,7 @@ async def _started(call: Call, chosen: Variant, roster: Roster) -> AsyncGenerato
                     pass
             url = ServerOptions((chosen,), engine, call.agents).stdio_url
         connect = chosen.connect()
-        yield lambda: connect(url)
+        yield lambda settings: connect(url, settings)
 
 
 async def _inproc(engine_url: str, roster: Roster, stack: AsyncExitStack) -> Open:
@@ -127,7 +130,7 @@ async def _inproc(engine_url: str, roster: Roster, stack: AsyncExitStack) -> Ope
     engine = await stack.enter_async_context(open_engine(engine_url, roster))
 
     @asynccontextmanager
-    async def open_client() -> AsyncGenerator[AgentClient]:
+    async def open_client(settings: ClientSettings) -> AsyncGenerator[AgentClient]:
         yield InprocClient(engine)
 
     return open_client
@@ -136,7 +139,7 @@ async def _inproc(engine_url: str, roster: Roster, stack: AsyncExitStack) -> Ope
 async def _call(call: Call, info: SkillInfo | None, request: Request | None, open_client: Open) -> Any:
     """The result. Without `info` and `request`, the server is asked what the skill takes."""
     if info is None or request is None:
-        async with open_client() as client:
+        async with open_client(ClientSettings()) as client:
             info = find_skill(await client.discover(), call.agent, call.skill)
         request = read_request(call.input, call.set, info.input_schema)
     try:
@@ -144,7 +147,7 @@ async def _call(call: Call, info: SkillInfo | None, request: Request | None, ope
             return await _Run(call, open_client).result(request)
         if call.task:
             raise InvalidInput("task", call.task, f"skill {call.skill!r} answers at once; accepted: a long skill's task")
-        async with open_client() as client:
+        async with open_client(ClientSettings()) as client:
             return await client.call(call.agent, call.skill, request.value)
     except InvalidInput as error:
         request.locate(error)
@@ -169,24 +172,40 @@ class _Run:
         self._stderr = Console(stderr=True)
         self._teller = Teller(f"{call.agent}.{call.skill}", self._stderr, call.verbose)
         self._answers = Answers(call.answer, self._stderr)
-        self._follower = Follower(open_client, on_lost=self._lost, task_id=call.task)
+        # Without a name and a key a task that may have been started cannot be found again: one that is cut off before it has a
+        # name is asked for again by its key.
+        self._key = call.key or (None if "idempotency" in variant(call.via).lacks else uuid.uuid4().hex)
+        settings = ClientSettings(on_lost=self._lost)
+        self._follower = Follower(lambda: open_client(settings), on_lost=self._lost, task_id=call.task)
 
     async def result(self, request: Request) -> Any:
         """Raises: the task's own error, or why it could not be followed, with a note that names the task."""
         try:
             return outcome(await self._ended(request))
         except SametaskError as error:
-            if self._call.url and self._follower.task_id and not (self._follower.state and self._follower.state.terminal):
-                error.add_note(f"the task goes on, follow it with --task {self._follower.task_id}")
+            if note := self._left_behind(error):
+                error.add_note(note)
             raise
         except asyncio.CancelledError:
             with anyio.move_on_after(CANCEL_S, shield=True):
                 await self._interrupted()
             raise
 
+    def _left_behind(self, error: SametaskError) -> str:
+        """What there is to know of a task that is left to its server; "" where there is none."""
+        follower = self._follower
+        if not self._call.url or (follower.state and follower.state.terminal):
+            return ""
+        if follower.task_id:
+            return f"the task goes on, follow it with --task {follower.task_id}"
+        if not isinstance(error, ConnectionLost | Unavailable):
+            return ""
+        again = f"the same call with --key {self._key} finds out" if self._key else f"{self._call.via} has no key to ask by"
+        return f"whether the task was started is not known; {again}"
+
     async def _ended(self, request: Request) -> Task:
         call, follower = self._call, self._follower
-        events = follower.resume() if call.task else follower.run(call.agent, call.skill, request.value, key=call.key or None)
+        events = follower.resume() if call.task else follower.run(call.agent, call.skill, request.value, key=self._key)
         while True:
             question: OpenQuestion | None = None
             with self._teller.live():
@@ -214,7 +233,7 @@ class _Run:
                 self._teller.say(f"{error.message}; once more", style="yellow")
 
     def _lost(self, error: ConnectionLost) -> None:
-        if self._follower.task_id or self._call.key:  # else there is nothing to follow again, and the error says so
+        if self._follower.task_id or self._key:  # else there is nothing to follow again, and the error says so
             self._teller.lost(error)
 
     async def _interrupted(self) -> None:

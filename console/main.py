@@ -109,7 +109,9 @@ def call(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result object alone on stdout.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell every event of a long skill on stderr.")] = False,
     url: Annotated[str, typer.Option(help="A running server; without it, one is started for this call.")] = "",
-    key: Annotated[str, typer.Option(help="Idempotency key: the same key gives the same task.")] = "",
+    key: Annotated[
+        str, typer.Option(help="Idempotency key: the same key gives the same task.", show_default="one of its own")
+    ] = "",
     task: Annotated[str, typer.Option(help="Follow this task instead of starting one.")] = "",
     engine: Annotated[
         str, typer.Option(help="Where the server started here keeps its tasks: sqlite:///PATH.", show_default="in memory")
@@ -121,7 +123,7 @@ def call(
     """Call one skill over one variant; shows a long one's progress, and asks you what the task asks.
 
     The result goes to stdout, everything else to stderr. Ctrl-C cancels the task, or leaves it running on the server at
-    --url. A connection that breaks is made again, by the protocol's own means.
+    --url. A connection that breaks is made again, by the protocol's own means, also when the server was started again.
     """
     from .call import Call, run_call
 

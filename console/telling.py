@@ -63,6 +63,9 @@ class Teller:
             self._show(body)
 
     def lost(self, error: ConnectionLost) -> None:
+        """Say so, once until something is heard again."""
+        if self._lost:
+            return
         self._lost = True
         self.say(f"connection lost ({error.message}); following again", style="yellow")
 

@@ -6,12 +6,12 @@ decides it, and the variant lists it in `lacks`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..agents.errors import Conflict, SametaskError
+from ..agents.errors import Conflict, ConnectionLost, SametaskError
 
 if TYPE_CHECKING:
     from ..agents.events import Event, Task
@@ -46,13 +46,16 @@ class AgentInfo:
 
 @dataclass(frozen=True)
 class ClientSettings:
-    """What a caller may set on any client. `idle_timeout_s` bounds the silence on an open stream; None waits for ever."""
+    """What a caller may set on any client. `idle_timeout_s` bounds the silence on an open stream; None waits for ever.
+    `on_lost` is told of a broken connection that the protocol's library makes again by itself; every other loss is raised.
+    """
 
     connect_timeout_s: float = 5.0
     request_timeout_s: float = 60.0
     idle_timeout_s: float | None = None
     poll_interval_s: float = 0.2
     max_message_bytes: int = MAX_MESSAGE_BYTES
+    on_lost: Callable[[ConnectionLost], None] | None = None
 
 
 class AgentClient(Protocol):

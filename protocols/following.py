@@ -25,8 +25,8 @@ class Follower:
     is repeated or left out, so that it can be seen and counted.
 
     Shape: `task_id` is "" until the server has named the task (or it was given); `last_seq` is the highest event number
-    seen, 0 where the protocol has none; `lost_count` counts the connections that broke, not the attempts that found nobody.
-    `on_lost` is called once for each of them.
+    seen, 0 where the protocol has none; `lost_count` counts how often the server went away, not the attempts that found
+    nobody. `on_lost` is called once for each of these times.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class Follower:
         self.lost_count = 0
         self.state: TaskState | None = None
         self._snapshot: Task | None = None
+        self._asked, self._away = False, False
 
     async def run(self, agent: str, skill: str, request: Mapping[str, Any], *, key: str | None = None) -> AsyncGenerator[Event]:
         """Start the task and yield what is told of it, up to its terminal event or an open question.
@@ -70,17 +71,14 @@ class Follower:
         """Follow the named task from where this view stands. Raises: as `run`."""
         patience = _Patience(self._give_up_s)
         while True:
-            heard = False
             try:
-                async with self._open() as client, _closing(client.events(self.task_id, self.last_seq)) as events:
+                async with self._open() as client, _closing(client.events(self.task_id, self._after)) as events:
                     async for event in events:
-                        heard = True
                         patience.heard(news=self._hear(event))
                         yield event
                 return
             except (ConnectionLost, Unavailable) as error:
-                if heard:
-                    self._lost(error)
+                self._lost(error)
                 await patience.wait(error)
 
     async def answer(self, request_id: str, value: Any) -> None:
@@ -101,6 +99,7 @@ class Follower:
                 # Our earlier answer had arrived, only its confirmation was lost.
 
         await self._persist(answer)
+        self._asked = False
 
     async def cancel(self) -> None:
         """Cancel the task on a fresh connection. Raises: as the server says, or ConnectionLost; it is tried once."""
@@ -112,12 +111,21 @@ class Follower:
         while True:
             try:
                 async with self._open() as client:
-                    return await operation(client)
+                    value = await operation(client)
+                self._away = False
+                return value
             except (ConnectionLost, Unavailable) as error:
+                self._lost(error)
                 await patience.wait(error)
+
+    @property
+    def _after(self) -> int:
+        # A question that came last is asked for again: whether it is still open is for the server to say, by ending there.
+        return max(0, self.last_seq - 1) if self._asked else self.last_seq
 
     def _hear(self, event: Event) -> bool:
         """Take note of it. Shape: whether it tells anything new; a server may greet each connection with the same snapshot."""
+        self._away = False
         news = event.seq > self.last_seq if event.seq else True
         if isinstance(event.body, Snapshot):
             self.task_id = event.body.task.id
@@ -125,9 +133,13 @@ class Follower:
             self._snapshot = event.body.task
         self.last_seq = max(self.last_seq, event.seq)
         self.state = event.state or self.state
+        self._asked = self.state is TaskState.INPUT_REQUIRED
         return news
 
     def _lost(self, error: ConnectionLost | Unavailable) -> None:
+        if self._away:
+            return
+        self._away = True
         self.lost_count += 1
         if self._on_lost is not None:
             self._on_lost(ConnectionLost(error.message))

@@ -149,6 +149,10 @@ class A2AClient:
                             response = await anext(responses)
                 except StopAsyncIteration:
                     break
+                except ConnectionLost:
+                    if state is not None and state.terminal:
+                        break  # nothing was left to hear
+                    raise
                 except TimeoutError:
                     if at_rest:
                         break

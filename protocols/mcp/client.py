@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import mcp.types as t
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
-from mcp.client.streamable_http import streamable_http_client
+from mcp.client.streamable_http import LAST_EVENT_ID, MCP_SESSION_ID, streamable_http_client
 
 from ...agents.errors import ConnectionLost, InvalidInput, SametaskError, UnknownAgent
 from ...agents.events import ArtifactEmitted, Event, Snapshot, StateChanged, Task, TaskState
@@ -225,7 +225,21 @@ async def http_transport(url: str, settings: ClientSettings, options: McpOptions
         raise InvalidInput("url", url, "accepted: http://HOST:PORT/mcp or https://HOST[:PORT]/mcp")
     # The answers' timeouts are the session's, so that an open subscription may be silent between two pings.
     timeout = httpx2.Timeout(None, connect=settings.connect_timeout_s)
-    async with httpx2.AsyncClient(timeout=timeout, auth=options.auth) as http:
+
+    async def tell_lost(request: httpx2.Request) -> None:
+        # The SDK asks for the rest of a broken stream without a word to anybody.
+        if settings.on_lost is not None and LAST_EVENT_ID in request.headers:
+            settings.on_lost(ConnectionLost("the stream broke; its rest is asked for with Last-Event-ID"))
+
+    async def check_session(response: httpx2.Response) -> None:
+        # 404 to a request of a session: the server that knew it is gone, and a new session is to be begun (2025-11-25,
+        # basic/transports, Session Management). To the SDK it would be an error of the call.
+        request = response.request
+        if response.status_code == 404 and request.method == "POST" and MCP_SESSION_ID in request.headers:
+            raise httpx2.RemoteProtocolError("the server does not know this session any more", request=request)
+
+    hooks = {"request": [tell_lost], "response": [check_session]}
+    async with httpx2.AsyncClient(timeout=timeout, auth=options.auth, event_hooks=hooks) as http:
         yield streamable_http_client(url, http_client=http, max_sse_event_size=settings.max_message_bytes)
 
 

@@ -574,6 +574,21 @@ async def test_a_key_names_one_task_also_after_a_restart(open_store, follow):
     assert runs == [7]
 
 
+async def test_a_task_whose_caller_went_away_before_it_had_a_name_is_run(open_store, follow):
+    async def work(order: Order, task: TaskContext) -> Receipt:
+        return Receipt(total=order.count)
+
+    agent, skill = one_skill(work)
+    async with open_store(agent) as engine:
+        leaving = asyncio.create_task(engine.submit(skill, Order(), key="k"))
+        await asyncio.sleep(0)  # it has asked for its row
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        found = await engine.submit(skill, Order(), key="k")
+        assert (await follow(engine, found.id))[-1].state is TaskState.COMPLETED
+
+
 async def test_leaving_the_block_is_not_a_cancel(open_store, follow):
     runs = 0
     there = asyncio.Event()

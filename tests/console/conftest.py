@@ -44,15 +44,19 @@ class Running:
         self.process = process
         self.seen = ""
 
-    async def says(self, text: str) -> str:
-        """Wait until stderr has said this; gives all that it said so far."""
+    async def says(self, text: str, after: int = 0) -> str:
+        """Wait until stderr has said this, behind its first `after` characters; gives all that it said so far."""
         assert self.process.stderr is not None
         async with asyncio.timeout(30):
-            while text not in self.seen:
+            while text not in self.seen[after:]:
                 line = await self.process.stderr.readline()
                 assert line, f"it ended without saying {text!r}:\n{self.seen}"
                 self.seen += line.decode()
         return self.seen
+
+    def types(self, text: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(text.encode())
 
     def interrupt(self) -> None:
         self.process.send_signal(signal.SIGINT)

@@ -1,15 +1,13 @@
-"""`sametask call` with real processes: results, live progress, questions, Ctrl-C, and servers that die."""
+"""`sametask call` with real processes: results, live progress, questions and Ctrl-C."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import pty
 import re
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -207,45 +205,6 @@ async def test_ctrl_c_leaves_the_task_of_a_running_server_and_tells_its_name(
     gate.touch()
     followed = await sametask("call", "waiter", "wait", *at, "--task", goes_on[1], "--json")
     assert followed.result == {"steps": 3}
-
-
-@pytest.mark.parametrize("variant", ["rest", "mcp-http", "a2a-grpc", "a2a-jsonrpc", "a2a-http", "grpc"])
-async def test_a_server_that_is_killed_and_comes_back_is_followed_again(start, tmp_path: Path, variant: str):
-    engine, gate = f"sqlite:///{tmp_path}/tasks.db", tmp_path / "gate"
-    # There are no compiled messages for the waiter: over grpc a bundled skill is cut in the middle of its work.
-    agents, call, seen = (WAITER,), ("waiter", "wait", "--set", f"path={gate}"), "step 3"
-    if variant == "grpc":
-        call = ("prefix_cache", "simulate", "--set", "synthetic.request_count=60000", "--set", "slice_requests=250")
-        agents, seen = (), "hit rate"
-    port = str(_two_free_ports())
-    serve = ("serve", *agents, "--protocol", variant, "--engine", engine, "--port", port, "--json")
-    serving = await start(*serve)
-    said = json.loads(await serving.process.stdout.readline())
-    calling = await start("call", *call, "--via", variant, "--url", said["ready"][variant]["url"], "--json")
-    await calling.says(seen)
-    serving.process.kill()
-    await serving.process.communicate()
-    await calling.says("connection lost (")
-    serving = await start(*serve)
-    assert "ready" in json.loads(await serving.process.stdout.readline())
-    gate.touch()
-    await calling.says("connected again")
-    done = await calling.finish()
-    assert done.err.count("connection lost (") == 1
-    assert (done.result if agents else done.result["requests"]) == ({"steps": 3} if agents else 60_000)
-    serving.process.terminate()
-    assert (await serving.finish()).code == 0
-
-
-def _two_free_ports() -> int:
-    """The first of two consecutive ports: a server that comes back has to have its old ones."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            with contextlib.suppress(OSError, OverflowError):
-                second.bind(("127.0.0.1", port + 1))
-                return port
 
 
 async def _at_a_terminal(args: list[str], typed: dict[bytes, bytes], columns: str = "80") -> tuple[str, str, int]:

@@ -130,6 +130,30 @@ async def test_what_a_protocol_repeats_is_repeated(clock: Clock):
     assert await heard(Follower(script.open).run("a", "s", {})) == [*again, *again, done()]
 
 
+QUESTION = Event(seq=2, body=StateChanged(state=TaskState.INPUT_REQUIRED))
+
+
+async def test_a_stream_that_breaks_right_behind_a_question_is_asked_for_the_question_again(clock: Clock):
+    """Only the server knows whether it is still open; a stream behind it would be silent until it is answered."""
+    script = Script([[NAMED, told(1), QUESTION, LOST], [QUESTION], [told(3), done(4)]], clock)
+    follower = Follower(script.open)
+    assert await heard(follower.run("a", "s", {})) == [NAMED, told(1), QUESTION, QUESTION]
+    assert script.asked[-1] == ("events", "t1", 1)
+    await follower.answer("q", {})
+    await heard(follower.resume())
+    assert script.asked[-1] == ("events", "t1", 2)  # it is answered now
+
+
+async def test_a_server_that_went_away_between_two_connections_is_told_of_once(clock: Clock):
+    losses: list[ConnectionLost] = []
+    script = Script([[LOST], [LOST], [], [LOST], [LOST], [told(1), LOST], [done(2)]], clock)
+    follower = Follower(script.open, on_lost=losses.append, task_id="t1")
+    await follower.answer("q", {})
+    assert len(losses) == 1
+    await heard(follower.resume())
+    assert (len(losses), follower.lost_count) == (3, 3)
+
+
 async def test_attempts_that_find_nobody_are_no_lost_connections_and_come_ever_more_slowly(clock: Clock):
     script = Script([[NAMED, LOST], *[[LOST]] * 7, [done(1)]], clock)
     follower = Follower(script.open)

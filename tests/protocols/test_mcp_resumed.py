@@ -16,9 +16,11 @@ import pytest
 from mcp import Client
 from mcp.server.streamable_http import EventMessage
 from mcp.shared.message import ClientMessageMetadata
+from sametask.agents.errors import ConnectionLost
 from sametask.agents.events import Progress
 from sametask.agents.loading import load_roster
 from sametask.agents.runtime import open_engine
+from sametask.measurements.wire.tap import WireTap
 from sametask.protocols.mcp.event_store import Cursor, Events, decoded
 from sametask.protocols.mcp.server import serve_http
 from sametask.protocols.server_process import ServerOptions, ServerProcess, server_process
@@ -303,3 +305,22 @@ async def test_what_is_stored_while_the_rest_is_sent_is_sent_too():
     async with asyncio.timeout(20):
         assert await events.replay_events_after(first, slowly) is None
     assert sent == ["notifications/b", "notifications/c", "notifications/d", "the answer"]
+
+
+async def test_a_session_that_the_server_has_forgotten_is_a_lost_connection(tmp_path: Path):
+    """Not an error of the call: 404 says that a new session is to be begun, which is what a follower does."""
+    engine_url = f"sqlite:///{tmp_path}/tasks.db"
+    async with (
+        open_engine(engine_url, load_roster([AGENT])) as engine,
+        serve_http(engine, Bind()) as first,
+        serve_http(engine, Bind()) as second,
+        WireTap(first.listeners["http"]) as tap,
+        variants()[VARIANT].connect()(f"http://{tap.address}/mcp") as client,
+    ):
+        task = await client.submit("counting", "count", counting(tmp_path))
+        tap.target = second.listeners["http"]
+        tap.cut_all()
+        with pytest.raises(ConnectionLost):
+            await client.get(task.id)
+        async with variants()[VARIANT].connect()(f"http://{tap.address}/mcp") as again:
+            assert (await again.get(task.id)).id == task.id

@@ -151,10 +151,15 @@ class SqliteEngine:
             raise InvalidInput("key", key, "a text of 1 to 512 characters is accepted")
         new = self._submission(skill, request, key, origin)
         at = time.time()
-        stored = await self._store.write(lambda db: log.submit(db, new, self._me, at))
+
+        def launch(stored: log.Taken | str) -> None:
+            if not isinstance(stored, str):
+                self._launch(stored, skill, request, NOTHING)
+
+        # A caller that goes away meanwhile must not leave a task behind that is ours and that nobody runs.
+        stored = await self._store.write(lambda db: log.submit(db, new, self._me, at), then=launch)
         if isinstance(stored, str):
             return await self.get(stored)
-        self._launch(stored, skill, request, NOTHING)
         return Task(
             id=new.id,
             agent=new.agent,

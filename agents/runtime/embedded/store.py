@@ -13,7 +13,6 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -82,14 +81,26 @@ class Store:
         except (sqlite3.Error, ValueError, TypeError) as error:
             raise (unreadable if is_damage(error) else unavailable)(self.path, error) from error
 
-    async def write(self, op: Callable[[sqlite3.Connection], Result], task: int = 0) -> Result:
-        """The result of `op`, once it is durable. A caller that is cancelled meanwhile does not undo it. After a rollback `op`
-        is called again.
+    async def write(
+        self,
+        op: Callable[[sqlite3.Connection], Result],
+        task: int = 0,
+        *,
+        then: Callable[[Result], None] | None = None,
+    ) -> Result:
+        """The result of `op`, once it is durable. A caller that is cancelled meanwhile does not undo it; what must not be left
+        out in that case either is done by `then(result)`. After a rollback `op` is called again.
 
         Raises: what `op` raises, or Unavailable when the file cannot be written.
         """
         future: asyncio.Future[Result] = self._loop.create_future()
-        self.post(op, partial(_settle, future), task, 0)
+
+        def settle(result: Result, error: Exception | None) -> None:
+            if error is None and then is not None:
+                then(result)
+            _settle(future, result, error)
+
+        self.post(op, settle, task, 0)
         return await future
 
     def post(
