@@ -148,10 +148,14 @@ class SqliteEngine:
             raise InvalidInput("key", key, "a text of 1 to 512 characters is accepted")
         new = self._submission(skill, request, key, origin)
         at = time.time()
-        stored = await self._store.write(lambda db: log.submit(db, new, self._me, at))
+
+        def launch(stored: log.Taken | str) -> None:
+            if not isinstance(stored, str):
+                self._launch(stored, skill, request, Past())
+
+        stored = await self._store.write(lambda db: log.submit(db, new, self._me, at), then=launch)
         if isinstance(stored, str):
             return await self.get(stored)
-        self._launch(stored, skill, request, Past())
         return Task(
             id=new.id,
             agent=new.agent,
@@ -177,6 +181,7 @@ class SqliteEngine:
             self._settings.cancel_grace_s,
         )
         self._late.add(runner)
+        runner.task.add_done_callback(lambda _: self._late.discard(runner))
         try:
             stored = asyncio.ensure_future(runner.journal.stored.wait())
             try:
@@ -187,11 +192,9 @@ class SqliteEngine:
                 return runner.journal.task()
             await runner.journal.keep()
         except BaseException:
-            if not runner.journal.n:  # nobody was told of it, and nobody will be
+            if not runner.journal.keeping:  # nobody was told of it, and nobody will be
                 runner.stop()
             raise
-        finally:
-            self._late.discard(runner)
         return await self.get(new.id)
 
     def _submission(self, skill: Skill, request: BaseModel, key: str | None, origin: Origin | None) -> log.Submission:
@@ -226,7 +229,7 @@ class SqliteEngine:
         n = self._number(task_id)
         news = asyncio.Event()
         self._followers.setdefault(n, set()).add(news)
-        if n not in self._runners:
+        if not self._runs(n):
             self._nudge.set()
         try:
             while True:
@@ -277,15 +280,18 @@ class SqliteEngine:
 
     async def cancel(self, task_id: str) -> Task:
         n = self._number(task_id)
-        if not await self._store.write(lambda db: log.cancel(db, n, self._me), n):
+
+        def interrupt(_: bool) -> None:
             if (runner := self._runners.get(n)) is not None:
                 runner.cancel()
+
+        if not await self._store.write(lambda db: log.cancel(db, n, self._me), n, interrupt):
             try:
                 async with asyncio.timeout(self._settings.cancel_grace_s):
                     await self._end_of(task_id)
             except TimeoutError:
-                await self._store.write(lambda db: log.cancel_without_runner(db, n), n)
-                if runner is not None:
+                await self._store.write(lambda db: log.cancel_without_runner(db, n, self._me), n)
+                if (runner := self._runners.get(n)) is not None:
                     runner.stop()
         return await self.get(task_id)
 
@@ -312,9 +318,13 @@ class SqliteEngine:
         for news in self._followers.get(n, ()):
             news.set()
 
+    def _runs(self, n: int) -> bool:
+        """True while what the task tells is told here first."""
+        return (runner := self._runners.get(n)) is not None and not runner.context.closed
+
     async def _beat(self) -> None:
         while True:
-            follows_others = any(n not in self._runners for n in self._followers)
+            follows_others = any(not self._runs(n) for n in self._followers)
             pause_s = self._settings.follow_poll_s if follows_others else self._settings.poll_s
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
@@ -332,8 +342,10 @@ class SqliteEngine:
         if version != self._seen_version:
             self._seen_version = version
             self._webhooks.wake()
-            for n in [n for n in self._followers if n not in self._runners]:
+            for n in [n for n in self._followers if not self._runs(n)]:
                 self._wake_followers(n)
+        if self._draining:
+            return
         if time.monotonic() >= self._renew_at:
             if not await self._store.write(lambda db: owners.renew(db, self._me, self._settings.lease_s)):
                 for runner in self._runners.values():
@@ -346,12 +358,14 @@ class SqliteEngine:
             given_up = frozenset(self._given_up)
             await self._store.write(lambda db: owners.set_free(db, self._me, given_up))
             self._given_up -= given_up
-        if owners.has_free(reader, self._served):
+        if not self._draining and owners.has_free(reader, self._served):
             for taken in await self._store.write(lambda db: owners.claim(db, self._me, self._served)):
-                self._given_up.add(taken.n)  # until its past is read: it must not be ours and yet not run
-                past = self._store.read(log.past, taken.n)
-                self._launch(taken, self._roster.skill(taken.claim.agent, taken.claim.skill), None, past)
-                self._given_up.discard(taken.n)
+                try:
+                    past = self._store.read(log.past, taken.n)
+                except Unavailable:
+                    self._given_up.add(taken.n)  # it must not be ours and yet not run; the others are run meanwhile
+                else:
+                    self._launch(taken, self._roster.skill(taken.claim.agent, taken.claim.skill), None, past)
 
     def _hear(self, wakeups: list[tuple[int, int, bool, bool]]) -> None:
         for n, epoch, cancel, ours in wakeups:
@@ -390,8 +404,17 @@ class SqliteEngine:
     def _kept(self, journal: LateJournal) -> None:
         """A task that ran in memory has a row now."""
         for runner in self._late:
-            if runner.journal is journal and not runner.task.done():
+            if runner.journal is journal:
+                self._late.discard(runner)
                 self._runners[journal.n] = runner
+                return
+        if not journal.ended:  # its runner was stopped meanwhile
+            self._give_up(journal.n)
+
+    def _give_up(self, n: int) -> None:
+        """It is to be begun again, here or elsewhere."""
+        self._given_up.add(n)
+        self._nudge.set()
 
     def _on_end(self, runner: Runner[Any], error: Exception | None) -> None:
         n = runner.journal.n
@@ -400,8 +423,7 @@ class SqliteEngine:
         if self._runners.get(n) is runner:
             del self._runners[n]
         if isinstance(error, SametaskError):  # it could not be written: begin again when it can
-            self._given_up.add(n)
-            self._nudge.set()
+            self._give_up(n)
         if n in self._followers:  # they follow another process's task from now on, unless it has ended
             self._wake_followers(n)
             self._nudge.set()
