@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import hashlib
 import json
 import os
@@ -149,9 +150,11 @@ class SqliteEngine:
         new = self._submission(skill, request, key, origin)
         at = time.time()
 
+        context = contextvars.copy_context()  # the skill's first run is given the caller's
+
         def launch(stored: log.Taken | str) -> None:
             if not isinstance(stored, str):
-                self._launch(stored, skill, request, Past())
+                context.run(self._launch, stored, skill, request, Past())
 
         stored = await self._store.write(lambda db: log.submit(db, new, self._me, at), then=launch)
         if isinstance(stored, str):
