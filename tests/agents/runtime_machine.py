@@ -181,7 +181,7 @@ SIMPLE = st.sampled_from([Tell(), Tell(), Tell(artifact=True), Block(), Block(),
 
 
 def steps_of(items: st.SearchStrategy[Any], names: str) -> st.SearchStrategy[Step]:
-    bodies = st.lists(items, max_size=3).map(tuple)
+    bodies = st.lists(items, max_size=3).map(lambda items: (Tell(), *items))
     failing = st.sampled_from([(0, 1), (0, 1), (0, 3), (1, 1), (1, 3), (2, 3), (3, 3)])
     return st.builds(lambda name, body, f: Step(name, body, *f), st.sampled_from(names), bodies, failing)
 
@@ -441,7 +441,7 @@ class Run:
         self.machine.must(self.job.outcomes.setdefault(path, outcome) == outcome, f"{path} is given another answer than before")
 
 
-PICK = st.integers(0, 11)
+PICK, SOME = st.integers(0, 11), st.lists(COMMANDS, max_size=3)
 
 
 class RuntimeMachine(RuleBasedStateMachine):
@@ -498,6 +498,7 @@ class RuntimeMachine(RuleBasedStateMachine):
     @initialize()
     def first(self) -> None:
         self.do(self._start())
+        self.do(self._start())
         self.db = sqlite3.connect(self.path, isolation_level=None)
         self.stack.callback(self.db.close)
 
@@ -521,13 +522,19 @@ class RuntimeMachine(RuleBasedStateMachine):
         self.nodes.append(node)
 
     @precondition(lambda self: self.nodes)
-    @rule(pick=PICK, key=st.sampled_from([None, None, "k", "l"]), skill=st.sampled_from(["plain", "plain", "timed"]))
-    def submit(self, pick: int, key: str | None, skill: str) -> None:
+    @rule(
+        pick=PICK,
+        key=st.sampled_from([None, None, "k", "l"]),
+        skill=st.sampled_from(["plain", "plain", "timed"]),
+        commands=SOME,
+    )
+    def submit(self, pick: int, key: str | None, skill: str, commands: list[Any]) -> None:
         job = self.keys.get(key) if key else None
         if job is None or job.never:
             if len(self.jobs) == MOST_TASKS:
                 return
             job = self._job(skill)
+            self._feed(job, commands)
         if key:
             self.keys[key] = job
         self._submit(self._node(pick), job, key)
@@ -548,7 +555,7 @@ class RuntimeMachine(RuleBasedStateMachine):
         self.call("reuse", node, None, node.engine.submit(skill, Request(label=-1), key=key))
 
     @precondition(lambda self: self.nodes and len(self.jobs) < MOST_TASKS)
-    @rule(pick=PICK, keep=st.booleans(), commands=st.lists(COMMANDS, max_size=2))
+    @rule(pick=PICK, keep=st.booleans(), commands=SOME)
     def run(self, pick: int, keep: bool, commands: list[Any]) -> None:
         node, job = self._node(pick), self._job("plain")
         self._feed(job, commands)
@@ -647,7 +654,9 @@ class RuntimeMachine(RuleBasedStateMachine):
     @rule(pick=PICK, failing=st.integers(0, 2), first_batch=st.integers(0, 4))
     def let_writes_go(self, pick: int, failing: int, first_batch: int) -> None:
         """With `failing`, as many transactions fail, the first of them of `first_batch` writes."""
-        node = self._of([node for node in self.nodes if node.queue.shut], pick)
+        self._let_go(self._of([node for node in self.nodes if node.queue.shut], pick), failing, first_batch)
+
+    def _let_go(self, node: Node, failing: int, first_batch: int) -> None:
         node.disk.failing = failing
         for call in self.calls:
             call.excused |= failing > 0
@@ -655,11 +664,36 @@ class RuntimeMachine(RuleBasedStateMachine):
         self.do()
         node.disk.failing = 0
 
+    @precondition(lambda self: self.nodes and any(job.row and job.row.open and not job.complete for job in self.jobs))
+    @rule(pick=PICK, commands=SOME, failing=st.integers(1, 2), first_batch=st.integers(1, 4))
+    def stumble(self, pick: int, commands: list[Any], failing: int, first_batch: int) -> None:
+        """A write fails when others that follow from it wait behind it already."""
+        for node in self.nodes:
+            node.queue.shut = True
+        self.feed(pick, [Tell(), Tell(), *commands])
+        for node in [*self.nodes]:
+            self._let_go(node, failing if node.queue.items else 0, first_batch)
+
+    @precondition(lambda self: len(self.nodes) > 1)
+    @rule(pick=PICK)
+    def hang(self, pick: int) -> None:
+        """An engine is stopped for longer than its lease, while the others go on; then it wakes, and knows nothing of it."""
+        others = [node for node in self.nodes if node is not self._node(pick)]
+        for seconds in (0.0, LEASE_S + 1, 0.0):
+            self.clock.now += seconds
+            for node in others:
+                self._tick(node)
+
     @precondition(lambda self: self.nodes)
-    @rule(pick=PICK, written=st.integers(0, 8))
-    def crash(self, pick: int, written: int) -> None:
+    @rule(pick=PICK, written=st.integers(0, 8), noticed=st.booleans())
+    def crash(self, pick: int, written: int, noticed: bool) -> None:
         """The process is killed when as many of the writes that waited are on the disk; nobody was told of them."""
         self.do(self._crash(self._node(pick), written))
+        if not self.nodes:
+            self.do(self._start())
+        elif noticed:
+            for node in self.nodes:
+                self._tick(node)
 
     async def _crash(self, node: Node, written: int) -> None:
         store: Any = node.engine._store
@@ -685,22 +719,21 @@ class RuntimeMachine(RuleBasedStateMachine):
         await node.leave(None, None, None)
 
     @precondition(lambda self: self.nodes)
-    @rule(pick=PICK)
-    def drain(self, pick: int) -> None:
-        """It takes no more tasks, but its process lives on for a while."""
+    @rule(pick=PICK, leave=st.booleans())
+    def shut_down(self, pick: int, leave: bool) -> None:
+        """Without `leave` it takes no more tasks, but its process lives on for a while."""
         node = self._node(pick)
-        self._drain(node, node.engine.drain)
-
-    @precondition(lambda self: self.nodes)
-    @rule(pick=PICK)
-    def shut_down(self, pick: int) -> None:
-        node = self._node(pick)
+        if not leave:
+            self._drain(node, node.engine.drain)
+            return
         self._drain(node, lambda: node.leave(None, None, None))
         self.nodes.remove(node)
         node.dead = True
         for job in self.jobs:  # those that would not stop
             job.news()
         self.do()
+        if not self.nodes:
+            self.do(self._start())
 
     def _drain(self, node: Node, drained: Callable[[], Coroutine[Any, Any, None]]) -> None:
         node.queue.open()

@@ -110,7 +110,7 @@ async def live(folder: Path, slot: str, number: str) -> None:
             query = "SELECT COUNT(*) FROM tasks WHERE key LIKE ?"
             (known,) = engine._store.reader.execute(query, (f"{prefix}.%",)).fetchone()
             for trip in itertools.count(max(0, known - 1)):
-                if (folder / "enough").exists():  # noqa: ASYNC240
+                if (folder / "enough").exists():
                     return
                 name = f"{prefix}.{trip}"
                 task = await engine.submit(agent.skills["travel"], Trip(name=name), key=name)
@@ -241,7 +241,9 @@ async def test_nothing_is_lost_repeated_or_reordered_by_thirty_kills(tmp_path, s
     for task_id, events in logs.items():
         name = names[task_id]
         visits = [
-            path for stop in range(1, STOPS + 1) for path in (f"/visit#{stop}", f"/left#{stop}/inner#1", f"/right#{stop}/inner#1")
+            path
+            for stop in range(1, STOPS + 1)
+            for path in (f"/visit#{stop}", f"/left#{stop}/inner#1", f"/right#{stop}/inner#1")
         ]
         assert {path for each, path in values if each == name} == {
             *visits, *(path.removesuffix("/inner#1") for path in visits),

@@ -411,13 +411,6 @@ class SqliteEngine:
                 self._late.discard(runner)
                 self._runners[journal.n] = runner
                 return
-        if not journal.ended:  # its runner was stopped meanwhile
-            self._give_up(journal.n)
-
-    def _give_up(self, n: int) -> None:
-        """It is to be begun again, here or elsewhere."""
-        self._given_up.add(n)
-        self._nudge.set()
 
     def _on_end(self, runner: Runner[Any], error: Exception | None) -> None:
         n = runner.journal.n
@@ -426,7 +419,8 @@ class SqliteEngine:
         if self._runners.get(n) is runner:
             del self._runners[n]
         if isinstance(error, SametaskError):  # it could not be written: begin again when it can
-            self._give_up(n)
+            self._given_up.add(n)
+            self._nudge.set()
         if n in self._followers:  # they follow another process's task from now on, unless it has ended
             self._wake_followers(n)
             self._nudge.set()
