@@ -135,7 +135,9 @@ class Runner(Generic[AnyJournal]):
             raise asyncio.CancelledError
         self.journal.start()
         try:
-            request = self._request or self._skill.parse_json(await self._stored_input())
+            request = self._request
+            if request is None:
+                request = self._skill.parse_json(await self._stored_input())
             self._request = None  # a large input is the skill's to let go of
             function = self._skill.function
             output = await (function(request, self.context) if self._skill.long else function(request))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import hashlib
 import json
 import os
@@ -152,9 +153,11 @@ class SqliteEngine:
         new = self._submission(skill, request, key, origin)
         at = time.time()
 
+        context = contextvars.copy_context()  # the skill's first run is given the caller's
+
         def launch(stored: log.Taken | str) -> None:
             if not isinstance(stored, str):
-                self._launch(stored, skill, request, NOTHING)
+                context.run(self._launch, stored, skill, request, NOTHING)
 
         # A caller that goes away meanwhile must not leave a task behind that is ours and that nobody runs.
         stored = await self._store.write(lambda db: log.submit(db, new, self._me, at), then=launch)
@@ -186,6 +189,7 @@ class SqliteEngine:
         )
         journal = runner.journal
         self._late.add(runner)
+        runner.task.add_done_callback(lambda _: self._late.discard(runner))
         try:
             await journal.settled(runner.task, self._settings.late_s)
             if keep or not journal.ended:
@@ -198,8 +202,6 @@ class SqliteEngine:
         except SametaskError:
             runner.stop()
             raise
-        finally:
-            self._late.discard(runner)
         return await self.get(new.id)
 
     def _submission(self, skill: Skill, request: BaseModel, key: str | None, origin: Origin | None) -> log.Submission:
@@ -234,7 +236,7 @@ class SqliteEngine:
         n = self._number(task_id)
         follower = Follower(self._store, n)
         self._followers.setdefault(n, set()).add(follower)
-        if n not in self._runners:
+        if not self._runs(n):
             self._nudge.set()
         try:
             while True:
@@ -284,15 +286,18 @@ class SqliteEngine:
 
     async def cancel(self, task_id: str) -> Task:
         n = self._number(task_id)
-        if not await self._store.write(lambda db: log.cancel(db, n, self._me), n):
+
+        def interrupt(_: bool) -> None:
             if (runner := self._runners.get(n)) is not None:
                 runner.cancel()
+
+        if not await self._store.write(lambda db: log.cancel(db, n, self._me), n, interrupt):
             try:
                 async with asyncio.timeout(self._settings.cancel_grace_s):
                     await self._end_of(task_id)
             except TimeoutError:
-                await self._store.write(lambda db: log.cancel_without_runner(db, n), n)
-                if runner is not None:
+                await self._store.write(lambda db: log.cancel_without_runner(db, n, self._me), n)
+                if (runner := self._runners.get(n)) is not None:
                     runner.stop()
         return await self.get(task_id)
 
@@ -323,9 +328,13 @@ class SqliteEngine:
         for follower in self._followers.get(n, ()):
             follower.hear(results)
 
+    def _runs(self, n: int) -> bool:
+        """True while what the task tells is told here first."""
+        return (runner := self._runners.get(n)) is not None and not runner.context.closed
+
     async def _beat(self) -> None:
         while True:
-            follows_others = any(n not in self._runners for n in self._followers)
+            follows_others = any(not self._runs(n) for n in self._followers)
             pause_s = self._settings.follow_poll_s if follows_others else self._settings.poll_s
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
@@ -343,8 +352,10 @@ class SqliteEngine:
         if version != self._seen_version:
             self._seen_version = version
             self._webhooks.wake()
-            for n in [n for n in self._followers if n not in self._runners]:
+            for n in [n for n in self._followers if not self._runs(n)]:
                 self._wake_followers(n)
+        if self._draining:
+            return
         if time.monotonic() >= self._renew_at:
             if not await self._store.write(lambda db: owners.renew(db, self._me, self._settings.lease_s)):
                 for n, runner in self._runners.items():
@@ -358,14 +369,14 @@ class SqliteEngine:
             given_up = frozenset(self._given_up)
             await self._store.write(lambda db: owners.set_free(db, self._me, given_up))
             self._given_up -= given_up
-        if owners.has_free(reader, self._served):
-            claimed = await self._store.write(lambda db: owners.claim(db, self._me, self._served))
-            self._given_up.update(taken.n for taken in claimed)  # until each runs: it must not be ours and yet not run
-            for taken in claimed:
-                with contextlib.suppress(Unavailable):  # then it is given up, and taken again in a while
+        if not self._draining and owners.has_free(reader, self._served):
+            for taken in await self._store.write(lambda db: owners.claim(db, self._me, self._served)):
+                try:
                     past = self._store.read(log.past, taken.n)
+                except Unavailable:
+                    self._given_up.add(taken.n)  # it must not be ours and yet not run; the others are run meanwhile
+                else:
                     self._launch(taken, self._roster.skill(taken.claim.agent, taken.claim.skill), None, past)
-                    self._given_up.discard(taken.n)
 
     def _hear(self, wakeups: list[tuple[int, int, bool, bool]]) -> None:
         for n, epoch, cancel, ours in wakeups:
@@ -404,8 +415,10 @@ class SqliteEngine:
     def _kept(self, journal: LateJournal) -> None:
         """A task that ran in memory has a row now."""
         for runner in self._late:
-            if runner.journal is journal and not runner.task.done():
+            if runner.journal is journal:
+                self._late.discard(runner)
                 self._runners[journal.n] = runner
+                return
 
     def _on_end(self, runner: Runner[Any], error: Exception | None) -> None:
         n = runner.journal.n

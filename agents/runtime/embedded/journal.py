@@ -91,6 +91,7 @@ class LateJournal(SqliteJournal):
         self._held: list[tuple[Op, int]] | None = []
         self._held_bytes = 0
         self._keeping: asyncio.Future[None] | None = None
+        self._event_count = 0
         self._told: list[Progress | Artifact] = []
         self._end: StateChanged | None = None
         self._created_at = self._ended_at = time.time()
@@ -103,6 +104,11 @@ class LateJournal(SqliteJournal):
             await asyncio.wait({run, stored}, timeout=late_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stored.cancel()
+
+    @property
+    def keeping(self) -> bool:
+        """True from when it is to be stored: whether somebody was told of it can no longer be known."""
+        return self._keeping is not None
 
     @property
     def ended(self) -> bool:
@@ -125,7 +131,7 @@ class LateJournal(SqliteJournal):
             artifacts=log.merged(artifacts),
             created_at=self._created_at,
             updated_at=self._ended_at,
-            last_seq=3 + len(self._told),
+            last_seq=2 + self._event_count,
         )
 
     async def keep(self) -> None:
@@ -194,6 +200,7 @@ class LateJournal(SqliteJournal):
         else:
             self._held.append((op, size_bytes))
             self._held_bytes += size_bytes
+            self._event_count += 1
 
     async def _write(self, op: Callable[..., Any]) -> Any:
         if self._keeping is not None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import KeyReused, NotWaiting, TaskFinished, Unavailable, UnknownTask
+from ...errors import KeyReused, NotWaiting, TaskFinished, UnknownTask
 from ...events import (
     BODY,
     Artifact,
@@ -73,12 +73,11 @@ class Submission:
 
 
 def submit(db: sqlite3.Connection, new: Submission, owner: str, at: float) -> Taken | str:
-    """Store a task in its first epoch. Shape: the claim on it; or the id of the task that has the key already.
+    """Store a task in its first epoch. Shape: the claim on it; or the id of the task that has the key already. An `owner` that
+    is none any more cannot keep it: it is anyone's then.
 
-    Raises: KeyReused; Unavailable where the owner has been buried: nobody would ever take over what it begins now.
+    Raises: KeyReused.
     """
-    if db.execute("SELECT 1 FROM owners WHERE id = ?", (owner,)).fetchone() is None:
-        raise Unavailable("the engine is shutting down, or was taken for dead; accepted: a retry in a while")
     if new.key is not None:
         known = db.execute("SELECT n, id, digest, open, created_at FROM tasks WHERE key = ?", (new.key,)).fetchone()
         if known is not None:
@@ -92,7 +91,7 @@ def submit(db: sqlite3.Connection, new: Submission, owner: str, at: float) -> Ta
     (n,) = db.execute(
         "INSERT INTO tasks(id, agent, skill, key, digest, origin, created_at, updated_at, deadline_at, owner, epoch,"
         " state, state_seq, last_seq)"
-        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 'submitted', 1, 1) RETURNING n",
+        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT id FROM owners WHERE id = ?), 1, 'submitted', 1, 1) RETURNING n",
         (new.id, new.agent, new.skill, new.key, new.digest, new.origin, at, at, deadline_at, owner),
     ).fetchone()
     db.execute("INSERT INTO inputs VALUES(?, ?)", (n, new.input))
@@ -184,10 +183,10 @@ def answer(db: sqlite3.Connection, n: int, request_id: str, value: str, me: str)
     Raises: UnknownTask, NotWaiting where the question has expired, TaskFinished.
     """
     row = db.execute("SELECT id, state, epoch, open FROM tasks WHERE n = ?", (n,)).fetchone()
-    known = asked(db, n, request_id)
     if row is None:
         raise UnknownTask(str(n))  # it was removed meanwhile
     id_, state, epoch, open_ = row
+    known = asked(db, n, request_id)
     if known.answer is not None:
         return
     if not open_:
@@ -252,8 +251,9 @@ def cancel(db: sqlite3.Connection, n: int, me: str) -> bool:
     return False
 
 
-def cancel_without_runner(db: sqlite3.Connection, n: int) -> None:
-    """End a task whose runner does not stop; whatever that still writes is fenced."""
+def cancel_without_runner(db: sqlite3.Connection, n: int, me: str) -> None:
+    """End a task whose runner does not stop; whatever that still writes is fenced, and who follows it there is told."""
+    _wake_owner(db, n, me)
     (epoch,) = db.execute("UPDATE tasks SET epoch = epoch + 1 WHERE n = ? RETURNING epoch", (n,)).fetchone()
     try:
         append_state(db, n, epoch, StateChanged(state=TaskState.CANCELED), time.time())

@@ -81,11 +81,13 @@ def has_free(db: sqlite3.Connection, served: str) -> bool:
 
 
 def claim(db: sqlite3.Connection, me: str, served: str) -> list[log.Taken]:
-    """Take every free task of a served skill, each in a new epoch. Tasks of other skills are left for who serves them."""
+    """Take every free task of a served skill, each in a new epoch. Tasks of other skills are left for who serves them. Who
+    has been buried takes none, or nobody would bury it a second time.
+    """
     rows = db.execute(
-        f"UPDATE tasks SET owner = ?, epoch = epoch + 1 WHERE {_FREE}"
+        f"UPDATE tasks SET owner = ?, epoch = epoch + 1 WHERE {_FREE} AND EXISTS (SELECT 1 FROM owners WHERE id = ?)"
         " RETURNING n, epoch, id, agent, skill, origin, cancel, deadline_at",
-        (me, served),
+        (me, served, me),
     ).fetchall()
     return [
         log.Taken(n, epoch, Claim(id_, agent, skill, origin, bool(cancel), deadline_at))

@@ -13,6 +13,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -35,6 +36,8 @@ class _Write:
     done: Callable[[Any, Exception | None], None]
     task: int
     size_bytes: int
+    heard: int
+    """How many transactions were known to have failed when it was queued."""
 
 
 class Store:
@@ -54,6 +57,8 @@ class Store:
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._pending_count = self._pending_bytes = 0
+        self._failed = self._heard = 0
+        self._failure: Unavailable | None = None
         self._room = asyncio.Event()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="sametask-writer", daemon=True)
@@ -82,25 +87,15 @@ class Store:
             raise (unreadable if is_damage(error) else unavailable)(self.path, error) from error
 
     async def write(
-        self,
-        op: Callable[[sqlite3.Connection], Result],
-        task: int = 0,
-        *,
-        then: Callable[[Result], None] | None = None,
+        self, op: Callable[[sqlite3.Connection], Result], task: int = 0, then: Callable[[Result], None] | None = None
     ) -> Result:
-        """The result of `op`, once it is durable. A caller that is cancelled meanwhile does not undo it; what must not be left
-        out in that case either is done by `then(result)`. After a rollback `op` is called again.
+        """The result of `op`, once it is durable. A caller that is cancelled meanwhile does not undo it, so what must follow
+        is given as `then(result)`, which is called on the loop all the same. After a rollback `op` is called again.
 
         Raises: what `op` raises, or Unavailable when the file cannot be written.
         """
         future: asyncio.Future[Result] = self._loop.create_future()
-
-        def settle(result: Result, error: Exception | None) -> None:
-            if error is None and then is not None:
-                then(result)
-            _settle(future, result, error)
-
-        self.post(op, settle, task, 0)
+        self.post(op, partial(_settle, future, then), task, 0)
         return await future
 
     def post(
@@ -110,12 +105,15 @@ class Store:
         task: int,
         size_bytes: int,
     ) -> None:
-        """Queue `op` behind all earlier ones; `done(result, error)` is called on the loop after the commit."""
+        """Queue `op` behind all earlier ones; `done(result, error)` is called on the loop after the commit. Where one of those
+        could not be written it is not carried out either, unless it was queued once that had been told: what follows from
+        a write is never stored without it.
+        """
         if self._closed:
             raise Unavailable("the engine is shut down")
         self._pending_count += 1
         self._pending_bytes += size_bytes
-        self._queue.put(_Write(op, done, task, size_bytes))
+        self._queue.put(_Write(op, done, task, size_bytes, self._heard))
 
     async def room(self) -> None:
         """Back-pressure: wait while too many writes, or too many bytes, are on their way to the disk."""
@@ -150,22 +148,27 @@ class Store:
             if batch:
                 done = self._transaction(batch)
                 with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
-                    self._loop.call_soon_threadsafe(self._committed, done)
+                    self._loop.call_soon_threadsafe(self._committed, done, self._failed)
 
     def _transaction(self, batch: list[_Write]) -> list[tuple[_Write, Any, Exception | None]]:
+        done: list[tuple[_Write, Any, Exception | None]] = [
+            (write, None, self._failure) for write in batch if write.heard < self._failed
+        ]
+        batch = [write for write in batch if write.heard >= self._failed]
         try:
             try:
-                return self._all(batch)
+                return done + self._all(batch)
             except Exception as error:
                 if isinstance(error, sqlite3.Error) and not is_damage(error):
                     raise
                 # One of them refused: each is done anew, so that it undoes itself alone.
                 self._roll_back()
-                return self._each(batch)
+                return done + self._each(batch)
         except sqlite3.Error as error:
             self._roll_back()
-            failure = unavailable(self.path, error)
-            return [(write, None, failure) for write in batch]
+            self._failed += 1
+            self._failure = unavailable(self.path, error)
+            return done + [(write, None, self._failure) for write in batch]
 
     def _roll_back(self) -> None:
         with contextlib.suppress(sqlite3.Error):
@@ -201,7 +204,8 @@ class Store:
         db.execute("COMMIT")
         return done
 
-    def _committed(self, done: list[tuple[_Write, Any, Exception | None]]) -> None:
+    def _committed(self, done: list[tuple[_Write, Any, Exception | None]], failed: int) -> None:
+        self._heard = failed
         changed: dict[int, list[Any]] = {}
         for write, result, error in done:
             self._pending_count -= 1
@@ -213,7 +217,9 @@ class Store:
         self._on_commit(changed)
 
 
-def _settle(future: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
+def _settle(future: asyncio.Future[Any], then: Callable[[Any], None] | None, result: Any, error: Exception | None) -> None:
+    if error is None and then is not None:
+        then(result)
     if future.done():
         return
     if error is None:
