@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -133,13 +134,16 @@ def cancel_does_not_win(patch: pytest.MonkeyPatch) -> None:
 
 
 def the_last_answer_stands(patch: pytest.MonkeyPatch) -> None:
-    answer = log.answer
+    answer = SqliteEngine.answer
 
-    def overwritten(db: Any, n: int, request_id: str, value: str, me: str) -> None:
-        answer(db, n, request_id, value, me)
-        db.execute("UPDATE questions SET answer = ? WHERE task = ? AND request_id = ?", (value, n, request_id))
+    async def overwritten(self: Any, task_id: str, request_id: str, value: Any) -> Any:
+        task = await answer(self, task_id, request_id, value)
+        statement = "UPDATE questions SET answer = ? WHERE task = ? AND request_id = ?"
+        row = (json.dumps(value), self._number(task_id), request_id)
+        await self._store.write(lambda db: db.execute(statement, row).rowcount)
+        return task
 
-    patch.setattr(log, "answer", overwritten)
+    patch.setattr(SqliteEngine, "answer", overwritten)
 
 
 def a_key_is_not_looked_up(patch: pytest.MonkeyPatch) -> None:
