@@ -71,6 +71,7 @@ class RunningContext:
     def close(self) -> None:
         """From now on nothing is written, so that what a skill does while it is torn down does not become part of its log."""
         self._closed = True
+        self.wake()  # a question asked in parallel to what was interrupted would wait for ever
 
     def wake(self) -> None:
         """Look whether an open question has been answered."""
@@ -180,6 +181,7 @@ class RunningContext:
             asked = await self._written(self._journal.asked(asked.request_id))
             if asked.answer is None and not asked.expired:
                 await woken
+                self._check()
         return asked
 
     def _place(self, name: str) -> str:

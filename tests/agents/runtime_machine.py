@@ -133,6 +133,10 @@ class Disk:
             raise sqlite3.OperationalError("database or disk is full")
         return self._connection.execute(statement, *values)
 
+    @property
+    def in_transaction(self) -> bool:
+        return self._connection.in_transaction
+
     def close(self) -> None:
         self._connection.close()
 
@@ -442,6 +446,7 @@ class Run:
 
 
 PICK, SOME = st.integers(0, 11), st.lists(COMMANDS, max_size=3)
+KEYS = st.sampled_from([None, None, "k", "l"])
 
 
 class RuntimeMachine(RuleBasedStateMachine):
@@ -462,6 +467,7 @@ class RuntimeMachine(RuleBasedStateMachine):
         self.keys: dict[str, Job] = {}
         self.nodes: list[Node] = []
         self.calls: list[Call] = []
+        self.graves: list[Any] = []
         self.values = itertools.count(1)
         self.violations: list[str] = []
         self.agent = self._agent()
@@ -522,30 +528,25 @@ class RuntimeMachine(RuleBasedStateMachine):
         self.nodes.append(node)
 
     @precondition(lambda self: self.nodes)
-    @rule(
-        pick=PICK,
-        key=st.sampled_from([None, None, "k", "l"]),
-        skill=st.sampled_from(["plain", "plain", "timed"]),
-        commands=SOME,
-    )
-    def submit(self, pick: int, key: str | None, skill: str, commands: list[Any]) -> None:
+    @rule(pick=PICK, key=KEYS, skill=st.sampled_from(["plain", "plain", "timed"]), commands=SOME, hung_up=st.booleans())
+    def submit(self, pick: int, key: str | None, skill: str, commands: list[Any], hung_up: bool) -> None:
         job = self.keys.get(key) if key else None
-        if job is None or job.never:
+        if job is None:
             if len(self.jobs) == MOST_TASKS:
                 return
             job = self._job(skill)
             self._feed(job, commands)
         if key:
             self.keys[key] = job
-        self._submit(self._node(pick), job, key)
+        self._submit(self._node(pick), job, key, hung_up)
 
     def _job(self, skill: str) -> Job:
         self.jobs.append(Job(len(self.jobs), skill))
         return self.jobs[-1]
 
-    def _submit(self, node: Node, job: Job, key: str | None) -> None:
+    def _submit(self, node: Node, job: Job, key: str | None, hung_up: bool) -> None:
         skill = self.agent.skills[job.skill]
-        self.call("submit", node, job, node.engine.submit(skill, Request(label=job.label), key=key))
+        self.call("submit", node, job, node.engine.submit(skill, Request(label=job.label), key=key), hung_up=hung_up)
 
     @precondition(lambda self: self.nodes and any(job.row for job in self.keys.values()))
     @rule(pick=PICK)
@@ -555,12 +556,13 @@ class RuntimeMachine(RuleBasedStateMachine):
         self.call("reuse", node, None, node.engine.submit(skill, Request(label=-1), key=key))
 
     @precondition(lambda self: self.nodes and len(self.jobs) < MOST_TASKS)
-    @rule(pick=PICK, keep=st.booleans(), commands=SOME)
-    def run(self, pick: int, keep: bool, commands: list[Any]) -> None:
+    @rule(pick=PICK, keep=st.booleans(), commands=SOME, hung_up=st.booleans())
+    def run(self, pick: int, keep: bool, commands: list[Any], hung_up: bool) -> None:
         node, job = self._node(pick), self._job("plain")
         self._feed(job, commands)
         skill = self.agent.skills[job.skill]
-        self.call("run", node, job, node.engine.run(skill, Request(label=job.label), keep=keep), keep)
+        running = node.engine.run(skill, Request(label=job.label), keep=keep)
+        self.call("run", node, job, running, keep, hung_up=hung_up)
 
     @precondition(lambda self: any(call.kind != "tick" for call in self.calls))
     @rule(pick=PICK)
@@ -593,11 +595,13 @@ class RuntimeMachine(RuleBasedStateMachine):
         job.news()
 
     @precondition(lambda self: self.nodes and any(job.row and job.row.questions for job in self.jobs))
-    @rule(pick=PICK, which=PICK, value=st.integers(-1, 3))
-    def answer(self, pick: int, which: int, value: int) -> None:
+    @rule(pick=PICK, which=PICK, values=st.lists(st.integers(-1, 3), min_size=1, max_size=2))
+    def answer(self, pick: int, which: int, values: list[int]) -> None:
         job = self._of([job for job in self.jobs if job.row and job.row.questions], which)
         assert job.row
-        self._answer(self._node(pick), job, self._of([*(job.row.waiting * 3), *job.row.questions, "q99"], which), value)
+        request_id = self._of([*(job.row.waiting * 3), *job.row.questions, "q99"], which)
+        for value in values:
+            self._answer(self._node(pick), job, request_id, value)
 
     def _answer(self, node: Node, job: Job, request_id: str, value: int) -> None:
         assert job.row
@@ -607,16 +611,18 @@ class RuntimeMachine(RuleBasedStateMachine):
         self.call("answer", node, job, asked, (request_id, value))
 
     @precondition(lambda self: self.nodes and any(job.id for job in self.jobs))
-    @rule(pick=PICK, which=PICK)
-    def cancel(self, pick: int, which: int) -> None:
+    @rule(pick=PICK, which=PICK, hung_up=st.booleans())
+    def cancel(self, pick: int, which: int, hung_up: bool) -> None:
         node, job = self._node(pick), self._of([job for job in self.jobs if job.id], which)
         assert job.id
-        self.call("cancel", node, job, node.engine.cancel(job.id))
+        self.call("cancel", node, job, node.engine.cancel(job.id), hung_up=hung_up)
 
     @precondition(lambda self: self.nodes and any(job.id for job in self.jobs))
     @rule(pick=PICK, which=PICK)
     def follow(self, pick: int, which: int) -> None:
-        node, job = self._node(pick), self._of([job for job in self.jobs if job.id], which)
+        self._follow(self._node(pick), self._of([job for job in self.jobs if job.id], which))
+
+    def _follow(self, node: Node, job: Job) -> None:
         got: list[Event] = []
 
         async def following() -> None:
@@ -640,7 +646,7 @@ class RuntimeMachine(RuleBasedStateMachine):
         if not any(call.kind == "tick" and call.node is node for call in self.calls):
             self.call("tick", node, None, tick())
 
-    @rule(seconds=st.sampled_from([LATE_S, LATE_S, 1.0, 3.0, GRACE_S + 1, GRACE_S + 1, LEASE_S / 2, LEASE_S + 1, LEASE_S + 1]))
+    @rule(seconds=st.sampled_from([LATE_S, LATE_S, 1.0, 3.0, GRACE_S + 1, LEASE_S / 2, LEASE_S + 1, 2 * LEASE_S + 1]))
     def pass_time(self, seconds: float) -> None:
         self.clock.now += seconds
         self.do()
@@ -668,9 +674,14 @@ class RuntimeMachine(RuleBasedStateMachine):
     @rule(pick=PICK, commands=SOME, failing=st.integers(1, 2), first_batch=st.integers(1, 4))
     def stumble(self, pick: int, commands: list[Any], failing: int, first_batch: int) -> None:
         """A write fails when others that follow from it wait behind it already."""
+        job = self._of([job for job in self.jobs if job.row and job.row.open and not job.complete], pick)
+        for key in sorted(job.blocked):
+            self._unblock(job, key)
+        self.do()
         for node in self.nodes:
             node.queue.shut = True
-        self.feed(pick, [Tell(), Tell(), *commands])
+        self._feed(job, [Tell(), Tell(), *commands])
+        self.do()
         for node in [*self.nodes]:
             self._let_go(node, failing if node.queue.items else 0, first_batch)
 
@@ -678,7 +689,10 @@ class RuntimeMachine(RuleBasedStateMachine):
     @rule(pick=PICK)
     def hang(self, pick: int) -> None:
         """An engine is stopped for longer than its lease, while the others go on; then it wakes, and knows nothing of it."""
-        others = [node for node in self.nodes if node is not self._node(pick)]
+        hanging = self._node(pick)
+        for job in [job for job in self.jobs if job.id and job.row and job.row.waiting]:
+            self._follow(hanging, job)
+        others = [node for node in self.nodes if node is not hanging]
         for seconds in (0.0, LEASE_S + 1, 0.0):
             self.clock.now += seconds
             for node in others:
@@ -697,7 +711,9 @@ class RuntimeMachine(RuleBasedStateMachine):
 
     async def _crash(self, node: Node, written: int) -> None:
         store: Any = node.engine._store
-        store._closed, store._committed = True, lambda *done: None
+        # What was awaited is never told; it is kept from the collector, which would end it in the middle of something else.
+        store._closed, store._committed = True, lambda *done: self.graves.append(done)
+        self.graves.append([*node.queue.items])
         with node.queue.changed:
             node.queue.items = deque([*itertools.islice(node.queue.items, written), None])
         node.queue.open()
@@ -757,14 +773,33 @@ class RuntimeMachine(RuleBasedStateMachine):
         return found[pick % len(found)]
 
     def call(
-        self, kind: str, node: Node, job: Job | None, asked: Coroutine[Any, Any, Any], given: Any = None, *, got: Any = None
+        self,
+        kind: str,
+        node: Node,
+        job: Job | None,
+        asked: Coroutine[Any, Any, Any],
+        given: Any = None,
+        *,
+        got: list[Event] | None = None,
+        hung_up: bool = False,
     ) -> None:
+        """With `hung_up` the caller is gone before its first write is done."""
+
         async def begin() -> None:
             _node.set(node)
             excused = node.draining
             self.calls.append(Call(kind, node, job, self.loop.create_task(asked), given, excused, [] if got is None else got))
 
+        shut = node.queue.shut
+        node.queue.shut |= hung_up
         self.do(begin())
+        if hung_up:
+            if self.calls and self.calls[-1].node is node and self.calls[-1].kind == kind:
+                self.calls[-1].task.cancel()
+                self.do()
+            if not shut:
+                node.queue.open()
+                self.do()
 
     def do(self, what: Coroutine[Any, Any, None] | None = None) -> None:
         """Carry it out, until nothing moves any more; then look at everything."""
@@ -873,8 +908,8 @@ class RuntimeMachine(RuleBasedStateMachine):
         error = call.task.exception()
         if isinstance(error, Unavailable):
             self.must(call.excused, f"{call.kind}: {error}")
-            if job is not None and call.kind in ("submit", "run") and not call.node.draining and job.id is None:
-                job.never = True
+            if job is not None and call.kind in ("submit", "run") and not call.node.draining:
+                job.never = job not in self.keys.values()  # or another submit of it may have been accepted
             return
         match call.kind:
             case "submit" | "run" if error is None and job is not None:
@@ -927,7 +962,8 @@ class RuntimeMachine(RuleBasedStateMachine):
                 self.must(False, f"answer: {error!r}")
 
     def _check_follower(self, call: Call) -> None:
-        assert call.job and call.job.row
+        assert call.job is not None
+        assert call.job.row is not None
         seen = [(event.seq, event.body) for event in call.got]
         log = [(seq, BODY.validate_json(body)) for seq, _, _, body in call.job.row.log]
         self.must(seen == log[: len(seen)], f"{call.job.label}: a follower is told something else than the log")
@@ -968,7 +1004,8 @@ class RuntimeMachine(RuleBasedStateMachine):
         self.do()
         if all(node.draining for node in self.nodes):
             self.do(self._start())
-        for _ in range(40):
+        before, still = None, 0
+        while still < 12:  # by then every lease has run out
             for job in self.jobs:
                 if not job.complete:
                     self._feed(job, [End(TaskState.COMPLETED)])
@@ -985,6 +1022,8 @@ class RuntimeMachine(RuleBasedStateMachine):
                 break
             self.clock.now += 4
             self.do()
+            now = [(job.row, len(job.opened)) for job in self.jobs], len(self.calls)
+            before, still = now, still + 1 if before == now else 0
         hung = [(call.kind, call.job and call.job.label) for call in self.calls]
         left = [job.label for job in self.jobs if job.row is not None and job.row.open]
         assert not left, f"tasks that never end: {left}; {hung}"
@@ -995,10 +1034,10 @@ class RuntimeMachine(RuleBasedStateMachine):
             for node in [*self.nodes]:
                 if not node.closed:
                     await self._crash(node, 0)
-            others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
+            while others := asyncio.all_tasks() - {asyncio.current_task()}:  # what is cancelled may begin something
+                for task in others:
+                    task.cancel()
+                await asyncio.gather(*others, return_exceptions=True)
 
         for job in self.jobs:
             job.opened |= job.blocked

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test
 from sametask.agents.runtime.embedded import log, owners
 from sametask.agents.runtime.embedded.engine import SqliteEngine
+from sametask.agents.runtime.embedded.following import Follower
 from sametask.agents.runtime.embedded.journal import LateJournal, SqliteJournal
 from sametask.agents.runtime.embedded.store import Store
 
@@ -42,9 +45,10 @@ def past_without(**lost: Any) -> Break:
     return broken
 
 
-def record_again(db: Any, n: int, epoch: int, *, path: str, value: str) -> None:
+def record_again(db: Any, n: int, epoch: int, *, path: str, value: str) -> log.Stored:
     log._fence(db, n, epoch)
     db.execute("INSERT OR REPLACE INTO steps VALUES(?, ?, ?)", (n, path, value))
+    return log.NOTHING_TOLD
 
 
 def no_fence(patch: pytest.MonkeyPatch) -> None:
@@ -73,7 +77,12 @@ def a_lost_lease_goes_unnoticed(patch: pytest.MonkeyPatch) -> None:
 
 def late_journal_loses_an_event(patch: pytest.MonkeyPatch) -> None:
     keep = LateJournal._keep
-    patch.setattr(LateJournal, "_keep", lambda self, held: keep(self, held[:-1]))
+
+    async def lossy(self: Any) -> None:
+        self._held = self._held[:-1]
+        await keep(self)
+
+    patch.setattr(LateJournal, "_keep", lossy)
 
 
 def late_journal_loses_what_comes_while_it_is_kept(patch: pytest.MonkeyPatch) -> None:
@@ -126,20 +135,24 @@ def the_buried_take_tasks(patch: pytest.MonkeyPatch) -> None:
 
 
 def cancel_does_not_win(patch: pytest.MonkeyPatch) -> None:
-    def finish(db: Any, n: int, epoch: int, *, body: Any, at: float) -> None:
+    def finish(db: Any, n: int, epoch: int, *, body: Any, at: float) -> object:
         log.append_state(db, n, epoch, body, at)
+        return None  # as one who tells nothing of it: followers read the file
 
     patch.setattr(log, "finish", finish)
 
 
 def the_last_answer_stands(patch: pytest.MonkeyPatch) -> None:
-    answer = log.answer
+    answer = SqliteEngine.answer
 
-    def overwritten(db: Any, n: int, request_id: str, value: str, me: str) -> None:
-        answer(db, n, request_id, value, me)
-        db.execute("UPDATE questions SET answer = ? WHERE task = ? AND request_id = ?", (value, n, request_id))
+    async def overwritten(self: Any, task_id: str, request_id: str, value: Any) -> Any:
+        task = await answer(self, task_id, request_id, value)
+        statement = "UPDATE questions SET answer = ? WHERE task = ? AND request_id = ?"
+        row = (json.dumps(value), self._number(task_id), request_id)
+        await self._store.write(lambda db: db.execute(statement, row).rowcount)
+        return task
 
-    patch.setattr(log, "answer", overwritten)
+    patch.setattr(SqliteEngine, "answer", overwritten)
 
 
 def a_key_is_not_looked_up(patch: pytest.MonkeyPatch) -> None:
@@ -148,8 +161,17 @@ def a_key_is_not_looked_up(patch: pytest.MonkeyPatch) -> None:
 
 
 def followers_miss_an_event(patch: pytest.MonkeyPatch) -> None:
-    page = log.page
-    patch.setattr(log, "page", lambda db, n, after: [event for event in page(db, n, after) if event.seq != 3])
+    page = Follower.page
+    patch.setattr(Follower, "page", lambda self, after: [event for event in page(self, after) if event.seq != 3])
+
+
+def followers_do_not_look_for_what_is_missing(patch: pytest.MonkeyPatch) -> None:
+    page = Follower.page
+
+    def hasty(self: Any, after: int) -> Any:
+        return page(self, self._told[0].seq - 1 if self._told and self._told[0].seq > after else after)
+
+    patch.setattr(Follower, "page", hasty)
 
 
 def the_dead_are_not_buried(patch: pytest.MonkeyPatch) -> None:
@@ -176,6 +198,7 @@ BROKEN = [
     the_last_answer_stands,
     a_key_is_not_looked_up,
     followers_miss_an_event,
+    followers_do_not_look_for_what_is_missing,
     the_dead_are_not_buried,
 ]
 
@@ -184,5 +207,11 @@ BROKEN = [
 def test_a_broken_engine_is_found_out(monkeypatch, broken):
     broken(monkeypatch)
     found = settings(SETTINGS, max_examples=300, phases=[Phase.generate], derandomize=False, report_multiple_bugs=False)
-    with pytest.raises(AssertionError):
-        run_state_machine_as_test(seed(4)(type("Machine", (RuntimeMachine,), {})), settings=found)
+    for attempt in (4, 1, 2, 3):
+        try:
+            run_state_machine_as_test(seed(attempt)(type("Machine", (RuntimeMachine,), {})), settings=found)
+        except AssertionError:
+            return
+        except Flaky:  # what is broken may also make two runs of one example differ, which says nothing yet
+            continue
+    pytest.fail("nothing that must hold was seen broken")

@@ -240,11 +240,8 @@ async def test_nothing_is_lost_repeated_or_reordered_by_thirty_kills(tmp_path, s
         executed[name, path].add(f'"{value}"')
     for task_id, events in logs.items():
         name = names[task_id]
-        visits = [
-            path
-            for stop in range(1, STOPS + 1)
-            for path in (f"/visit#{stop}", f"/left#{stop}/inner#1", f"/right#{stop}/inner#1")
-        ]
+        places = ("/visit#{}", "/left#{}/inner#1", "/right#{}/inner#1")
+        visits = [place.format(stop) for stop in range(1, STOPS + 1) for place in places]
         assert {path for each, path in values if each == name} == {
             *visits, *(path.removesuffix("/inner#1") for path in visits),
         }  # fmt: skip

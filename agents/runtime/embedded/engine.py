@@ -357,10 +357,7 @@ class SqliteEngine:
         if self._draining:
             return
         if time.monotonic() >= self._renew_at:
-            if not await self._store.write(lambda db: owners.renew(db, self._me, self._settings.lease_s)):
-                for n, runner in self._runners.items():
-                    runner.stop()
-                    self._given_up.add(n)  # where it began after we were taken for dead, it is still ours
+            await self._store.write(lambda db: owners.renew(db, self._me, self._settings.lease_s), then=self._renewed)
             self._renew_at = time.monotonic() + self._settings.lease_s / 3
         if owners.has_wakeups(reader, self._me):
             self._hear(await self._store.write(lambda db: owners.take_wakeups(db, self._me)))
@@ -377,6 +374,11 @@ class SqliteEngine:
                     self._given_up.add(taken.n)  # it must not be ours and yet not run; the others are run meanwhile
                 else:
                     self._launch(taken, self._roster.skill(taken.claim.agent, taken.claim.skill), None, past)
+
+    def _renewed(self, held: bool) -> None:
+        if not held:  # the tasks that were ours until then; those that are ours again by now are told of after it
+            for runner in self._runners.values():
+                runner.stop()
 
     def _hear(self, wakeups: list[tuple[int, int, bool, bool]]) -> None:
         for n, epoch, cancel, ours in wakeups:
