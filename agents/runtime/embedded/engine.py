@@ -388,10 +388,10 @@ class SqliteEngine:
                 continue
             if not ours or epoch != runner.journal.epoch:
                 runner.stop()
-            elif cancel:
+                continue
+            if cancel:
                 runner.cancel()
-            else:
-                runner.context.wake()
+            runner.context.wake()  # also then: a skill that carries on over its cancel may wait for an answer
 
     async def _bury_the_dead(self, reader: sqlite3.Connection) -> None:
         others = owners.others(reader, self._me)
