@@ -94,14 +94,14 @@ async def test_what_is_due_is_given_in_its_order_and_what_has_nothing_to_tell_is
         (claim,) = await engine.webhooks.claim(FORMATS, 9, NOW)
         assert claim.hook.id == "first"
         assert await engine.webhooks.postpone(claim, NOW + 5, "answered 500", NOW, WebhookState.ACTIVE)
-        assert engine.webhooks.next_due(FORMATS, NOW) == NOW + 5
+        assert await engine.webhooks.next_due(FORMATS, NOW) == NOW + 5
         assert await engine.webhooks.claim(FORMATS, 9, NOW + 4) == []
         (claim,) = await engine.webhooks.claim(FORMATS, 9, NOW + 5)
         waiting = claim.hook
         assert (waiting.attempts, waiting.last_error, waiting.failing_since) == (1, "answered 500", NOW)
         assert await engine.webhooks.accepted(claim, last, 0, WebhookState.DELIVERED)
         await engine.webhooks.release(claim, NOW)
-        assert engine.webhooks.next_due(FORMATS, 0.0) is None
+        assert await engine.webhooks.next_due(FORMATS, 0.0) is None
         assert (await engine.webhooks.get(task_id, "first")).attempts == 0
 
 
