@@ -41,7 +41,7 @@ from .writer import Writer
 @dataclass(frozen=True)
 class EngineSettings:
     """`lease_s`: how long a process that hangs keeps its tasks (a dead one loses them after two beats). `beat_s`: how often a
-    process shows that it lives, and looks after its neighbours. `poll_s`: how often it looks into a queue; each of its queues
+    process shows that it lives, and looks after its neighbours. `queue_poll_s`: how often it looks into a queue; each of its queues
     has its turn. `running`: how many tasks of one queue it runs at once. `follow_poll_s`: how late a follower hears of an event
     whose notification got lost. `patience_s`: how long an operation waits for a server that is away. `connections`: how many
     it opens at most, besides two of its own and up to four of DBOS's.
@@ -51,7 +51,7 @@ class EngineSettings:
 
     lease_s: float = 6.0
     beat_s: float = 1.0
-    poll_s: float = 0.05
+    queue_poll_s: float = 0.05
     running: int = 64
     follow_poll_s: float = 1.0
     patience_s: float = 10.0
@@ -71,7 +71,7 @@ class PostgresEngine:
     def __init__(self, place: Place, roster: Roster, settings: EngineSettings) -> None:
         self._place, self._roster, self._settings = place, roster, settings
         self._me = uuid.uuid4().hex
-        self._queues = queues_of(roster.skills(), settings.poll_s, settings.running)
+        self._queues = queues_of(roster.skills(), settings.queue_poll_s, settings.running)
         self._runners: dict[int, Runner[PostgresJournal]] = {}
         self._slots: dict[int, asyncio.Event] = {}
         self._taking: set[int] = set()
@@ -142,6 +142,7 @@ class PostgresEngine:
             runner.stop()
         if runners:
             await asyncio.wait([runner.task for runner in runners], timeout=self._settings.stop_grace_s)
+        await self._writer.flush()
         with contextlib.suppress(Unavailable):  # then our neighbours bury us
             await self._store.write(presence.set_all_free, self._me, None, [])
             await self._store.read(presence.remove, self._me, None)
@@ -450,6 +451,7 @@ class PostgresEngine:
         id_, executor, beats, _, _ = neighbour
         runs = await self._dispatcher.pending_of(executor)
         if await self._store.write(presence.set_all_free, id_, beats, runs):
+            self._webhooks.wake()
             await self._dispatcher.give_up(runs)
             await self._store.read(presence.remove, id_, beats)
 

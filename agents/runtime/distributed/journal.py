@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -33,6 +34,7 @@ class PostgresJournal:
         self._run = Run(taken.n, taken.epoch, lose)
         self._begun = taken.state != TaskState.SUBMITTED
         self._on_ask, self._on_change = on_ask, on_change
+        self._in_order = asyncio.Lock()
 
     def start(self) -> None:
         if not self._begun:
@@ -75,14 +77,14 @@ class PostgresJournal:
         *args: Given.args,
         **kwargs: Given.kwargs,
     ) -> Result:
-        await self._writer.write(self._run, None)  # what was told before
-
         async def once(db: Db) -> Result:
             result = await op(db, self.n, self.epoch, *args, **kwargs)
             await log.notify(db, [self.n])
             return result
 
-        result = await self._store.write(once)
+        async with self._in_order:
+            await self._writer.write(self._run, None)  # what was told before
+            result = await self._store.write(once)
         self._on_change(self.n)
         return result
 

@@ -107,14 +107,16 @@ class Writer:
             self._room.clear()
             await self._room.wait()
 
-    async def close(self) -> None:
-        """Write what is queued, within a moment."""
-        self._urgent.set()
+    async def flush(self) -> None:
+        """Write what is queued; what the database does not take within a moment is left."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(2.0):
                 while self._pending_count:
+                    self._urgent.set()
                     self._room.clear()
                     await self._room.wait()
+
+    async def close(self) -> None:
         self._task.cancel()
         await asyncio.wait([self._task])
 
