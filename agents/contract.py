@@ -19,7 +19,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Generic, Protocol, TypeVar, get_args, get_type_hints, overload
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -61,7 +61,7 @@ class Question(Generic[Answer]):
 
     @property
     def answer_schema(self) -> dict[str, Any]:
-        return self.answer.model_json_schema()
+        return _json_schema(self.answer)
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,12 @@ class Limits:
                 raise ValueError(f"limits: {name} = {value!r} is not accepted; at least {least} is accepted")
         if not self.per_s > 0:
             raise ValueError(f"limits: per_s = {self.per_s!r} is not accepted; a number of seconds above 0 is accepted")
+
+
+@lru_cache(maxsize=256)
+def _json_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Made once for a model: it takes longer than all else about a question."""
+    return model.model_json_schema()
 
 
 class TaskContext(Protocol):

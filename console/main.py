@@ -163,6 +163,21 @@ def report(
 
 
 @app.command()
+def prune(
+    engine: Engine = "sqlite:///sametask.db",
+    older_than: Annotated[str, typer.Option(help="Remove tasks that ended longer ago than this, e.g. 30d, 12h, 90m.")] = "",
+    larger_than: Annotated[
+        str, typer.Option(help="Then remove the oldest while the store holds more than this, e.g. 500MB, 2GiB.")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as one line of JSON.")] = False,
+) -> None:
+    """Remove tasks that have ended from a store, also while it is served; those that have not ended are never removed."""
+    from .prune import Pruning, run_prune
+
+    _run(run_prune, Pruning(engine, older_than, larger_than, as_json))
+
+
+@app.command()
 def mcp(
     files: Agents = None,
     http: Annotated[bool, typer.Option("--http", help="Streamable HTTP instead of stdio.")] = False,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidInput, Unavailable
+from .urls import is_distributed, postgres_url, sqlite_path
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -14,39 +15,40 @@ if TYPE_CHECKING:
     from ..contract import Roster
     from ..engine import TaskEngine
 
-ACCEPTED = "sqlite:///PATH, sqlite:///:memory: or postgresql://USER@HOST:PORT/DATABASE"
-
 
 def open_engine(url: str, roster: Roster) -> AbstractAsyncContextManager[TaskEngine]:
-    """The engine that `url` names: `sqlite:///PATH` (embedded, durable), `sqlite:///:memory:` (gone with the process), or
-    `postgresql://...` (distributed, for any number of machines; see `docs/scale.md`).
+    """The engine that `url` names: `sqlite:///PATH` (embedded, durable; with `?synchronous=NORMAL` faster, and a power cut may
+    take the last moments), `sqlite:///:memory:` (gone with the process), or `postgresql://...` (distributed, for any number of
+    machines; see `docs/scale.md`).
 
-    Raises: InvalidInput for another scheme, Unavailable where what the distributed engine needs is not installed.
+    Raises: InvalidInput for another scheme, or a setting that is not accepted; Unavailable where what the distributed engine
+    needs is not installed.
     """
     if is_distributed(url):
         _need_distributed()
+        from .distributed.engine import EngineSettings as Settings
         from .distributed.engine import PostgresEngine
 
-        return PostgresEngine.open(url, roster)
-    path = _path(url)
-    from .embedded.engine import SqliteEngine
+        address, settings = postgres_url(url)
+        return PostgresEngine.open(address, roster, Settings(**settings))
+    path, settings = sqlite_path(url)
+    from .embedded.engine import EngineSettings, SqliteEngine
 
-    return SqliteEngine.open(path, roster)
+    return SqliteEngine.open(path, roster, EngineSettings(**settings))
 
 
 def check_engine(url: str) -> None:
     """Open the store that `url` names, and close it again: whoever is to open the engine later learns now what is wrong.
 
-    Raises: InvalidInput and Unavailable as `open_engine` and as entering what it gives.
+    Raises: InvalidInput and Unavailable, as `open_engine` and as entering what it gives.
     """
     if is_distributed(url):
         _need_distributed()
-        from .distributed.engine import place_of
-        from .distributed.schema import prepare
+        from .distributed.schema import place_of, prepare
 
-        prepare(place_of(url))
+        prepare(place_of(postgres_url(url)[0]))
         return
-    path = _path(url)
+    path, _ = sqlite_path(url)
     if path != ":memory:":
         from .embedded.schema import connect
 
@@ -54,8 +56,13 @@ def check_engine(url: str) -> None:
             connection.close()
 
 
-def is_distributed(url: str) -> bool:
-    return url.partition("://")[0] in ("postgresql", "postgres")
+def check_kept(url: str) -> None:
+    """Raises: InvalidInput where `url` names no store that exists: not everyone who opens one means to make it."""
+    if is_distributed(url):
+        return
+    path, _ = sqlite_path(url)
+    if not os.path.exists(os.path.expanduser(path)):
+        raise InvalidInput("engine", url, "accepted: the URL of a store that exists")
 
 
 def _need_distributed() -> None:
@@ -64,12 +71,5 @@ def _need_distributed() -> None:
     missing = [name for name in ("dbos", "psycopg", "psycopg_pool") if find_spec(name) is None]
     if missing:
         raise Unavailable(
-            f"engine: {', '.join(missing)} not installed; accepted: after pip install sametask[distributed]", field="engine"
+            f"engine: postgresql needs {', '.join(missing)}; accepted: after pip install sametask[distributed]", field="engine"
         )
-
-
-def _path(url: str) -> str:
-    scheme, separator, path = url.partition(":///")
-    if scheme != "sqlite" or not separator or not path:
-        raise InvalidInput("engine", url, f"accepted: {ACCEPTED}")
-    return path

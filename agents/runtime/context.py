@@ -9,9 +9,9 @@ import json
 import math
 import random
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from dataclasses import fields
 from typing import Any, TypeVar, cast
 
 import anyio.to_thread
@@ -21,7 +21,7 @@ from pydantic_core import PydanticSerializationError, to_json
 from ..contract import Origin, Question, Retry, invalid_input, return_type
 from ..errors import InvalidInput, Rejected, SametaskError
 from ..events import Artifact, ArtifactEmitted, Progress
-from .journal import Asked, Attempts, Fenced, Journal, Past
+from .journal import Asked, Attempts, Claim, Fenced, Journal, Past, Unreadable
 
 Answer = TypeVar("Answer", bound=BaseModel)
 Value = TypeVar("Value")
@@ -40,15 +40,29 @@ class RunningContext:
     places of its own, `/fetch#1~2`.
     """
 
-    def __init__(self, id: str, journal: Journal, origin: Origin, past: Past, lose: Callable[[Exception], None]) -> None:
-        self.id, self.origin = id, origin
+    __slots__ = ("_claim", "_closed", "_journal", "_lose", "_occurrences", "_past", "_questions", "_waiting")
+
+    def __init__(self, claim: Claim, journal: Journal, past: Past, lose: Callable[[Exception], None]) -> None:
+        self._claim = claim
         self._journal, self._past = journal, past
-        self._occurrences: Counter[str] = Counter()
+        self._occurrences: dict[str, int] = {}
         self._lose = lose
         self._closed = False
-        self._woken = asyncio.Event()
-        self.questions: dict[str, type[BaseModel]] = {}
-        """The open ones by request id, with the model of their answer."""
+        self._waiting: list[asyncio.Future[None]] = []
+        self._questions: list[tuple[str, type[BaseModel]]] = []  # as thousands may wait: half the size of a dict
+
+    @property
+    def id(self) -> str:
+        return self._claim.id
+
+    @property
+    def origin(self) -> Origin:
+        try:
+            stored: dict[str, Any] = json.loads(self._claim.origin)
+            # A newer release may have stored more about it.
+            return Origin(**{field.name: stored[field.name] for field in fields(Origin) if field.name in stored})
+        except (ValueError, TypeError) as error:
+            raise Unreadable(f"store: what it says of the task's origin is damaged ({error})") from None
 
     @property
     def closed(self) -> bool:
@@ -60,7 +74,14 @@ class RunningContext:
 
     def wake(self) -> None:
         """Look whether an open question has been answered."""
-        self._woken.set()
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    def answer_model(self, request_id: str) -> type[BaseModel] | None:
+        """The model of the answer to a question that is waited for here."""
+        return next((model for asked, model in self._questions if asked == request_id), None)
 
     def enter(self) -> None:
         """Begin in the body, even where the submit came from another task's step."""
@@ -129,11 +150,12 @@ class RunningContext:
         self._check()
         path, schema = self._place("?"), question.answer_schema
         asked = await self._written(self._journal.ask(path, question.text, schema, timeout_s))
-        self.questions[asked.request_id] = question.answer
+        waiting = asked.request_id, question.answer
+        self._questions.append(waiting)
         try:
             asked = await self._answered(asked, timeout_s)
         finally:
-            del self.questions[asked.request_id]
+            self._questions.remove(waiting)
         if asked.answer is None:
             raise TimeoutError(f"no answer within {timeout_s:g} s to: {question.text}")
         try:
@@ -143,24 +165,27 @@ class RunningContext:
 
     async def _answered(self, asked: Asked, timeout_s: float | None) -> Asked:
         """The question once it has its answer, or has expired."""
-        left_s = None
-        if timeout_s is not None and asked.expires_at is not None:
-            left_s = min(asked.expires_at - time.time(), timeout_s)
+        if timeout_s is None or asked.expires_at is None:
+            return await self._closed_question(asked)
         try:
-            async with asyncio.timeout(left_s):
-                while asked.answer is None and not asked.expired:
-                    self._woken.clear()
-                    asked = await self._written(self._journal.asked(asked.request_id))
-                    if asked.answer is None and not asked.expired:
-                        await self._woken.wait()
+            async with asyncio.timeout(min(asked.expires_at - time.time(), timeout_s)):
+                return await self._closed_question(asked)
         except TimeoutError:
-            asked = await self._written(self._journal.expire(asked.request_id))
+            return await self._written(self._journal.expire(asked.request_id))
+
+    async def _closed_question(self, asked: Asked) -> Asked:
+        while asked.answer is None and not asked.expired:
+            woken = asyncio.get_running_loop().create_future()
+            self._waiting.append(woken)  # before it is read: what comes after that wakes it
+            asked = await self._written(self._journal.asked(asked.request_id))
+            if asked.answer is None and not asked.expired:
+                await woken
         return asked
 
     def _place(self, name: str) -> str:
         path = f"{_scope.get()}/{name.replace('%', '%25').replace('/', '%2F')}"
-        self._occurrences[path] += 1
-        return f"{path}#{self._occurrences[path]}"
+        number = self._occurrences[path] = self._occurrences.get(path, 0) + 1
+        return f"{path}#{number}"
 
     async def _written(self, write: Awaitable[Result]) -> Result:
         try:

@@ -52,6 +52,10 @@ class Past:
     attempts: dict[str, Attempts] = field(default_factory=dict[str, Attempts])
 
 
+NOTHING = Past()
+"""Of a task that is new. Shared: nothing is ever added to a past."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A question as it is stored. `answer` is JSON text, None while there is none; `expires_at` is in seconds since the Unix

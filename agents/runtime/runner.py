@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
-from dataclasses import fields
-from typing import Any, Generic, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 from pydantic import BaseModel
 
-from ..contract import Origin, Skill
+from ..contract import Skill
 from ..errors import DeadlineExceeded, Rejected, SametaskError, SkillFailed
 from ..events import ErrorInfo, StateChanged, TaskState
 from .context import RunningContext
@@ -26,6 +24,11 @@ class Runner(Generic[AnyJournal]):
     it could. A skill that has not stopped `grace_s` after its deadline is failed without it.
     """
 
+    __slots__ = (
+        "_abandoning", "_canceled", "_error", "_expired", "_grace_s", "_journal", "_on_end", "_request", "_skill", "_started",
+        "_timer", "claim", "context", "task",
+    )  # fmt: skip
+
     def __init__(
         self,
         claim: Claim,
@@ -37,22 +40,22 @@ class Runner(Generic[AnyJournal]):
         grace_s: float,
     ) -> None:
         self.claim = claim
-        self._skill, self._request, self._grace_s = skill, request, grace_s
+        self._skill, self._request, self._on_end, self._grace_s = skill, request, on_end, grace_s
         self._error: Exception | None = None
         self._canceled, self._expired, self._started = claim.cancel, False, False
-        stored: dict[str, Any] = json.loads(claim.origin)
-        # A newer release may have stored more about it.
-        origin = Origin(**{field.name: stored[field.name] for field in fields(Origin) if field.name in stored})
         self._journal = journal(self._could_not_post)
-        self.context = RunningContext(claim.id, self.journal, origin, past, self._lose)
+        self.context = RunningContext(claim, self.journal, past, self._lose)
         self._timer: asyncio.TimerHandle | None = None
         self._abandoning: asyncio.Task[None] | None = None
-        self.task = asyncio.create_task(self._run(), name=f"sametask-{claim.id}")
-        self.task.add_done_callback(lambda _: on_end(self, self._error))
+        self.task = asyncio.create_task(self._run(), name=claim.id)
+        self.task.add_done_callback(self._ended)
 
     @property
     def journal(self) -> AnyJournal:
         return self._journal
+
+    def _ended(self, _: asyncio.Task[None]) -> None:
+        self._on_end(self, self._error)
 
     def cancel(self) -> None:
         """The caller wants the task to end: interrupt the skill; what it still tells is stored."""

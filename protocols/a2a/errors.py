@@ -29,6 +29,7 @@ NEAREST: dict[str, type[A2AError]] = {
     "rejected": a2a.UnsupportedOperationError,
     "too_large": a2a.InvalidParamsError,
     "skill_failed": a2a.InternalError,
+    "deadline_exceeded": a2a.InternalError,
     "unavailable": a2a.InternalError,
     "connection_lost": a2a.InternalError,
 }

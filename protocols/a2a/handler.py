@@ -63,7 +63,7 @@ class TaskHandler(RequestHandler):
     async def on_message_send(self, params: SendMessageRequest, context: ServerCallContext) -> Task | Message:
         """A quick skill's answer as a Message; else the task once it has ended or asks, or at once where that is wanted."""
         with speaking_a2a():
-            begun = await self._begin(params, context)
+            begun = await self._begin(params, context, waits=not params.configuration.return_immediately)
             if isinstance(begun, Message):
                 return begun
             if not params.configuration.return_immediately:
@@ -162,8 +162,10 @@ class TaskHandler(RequestHandler):
     async def on_get_extended_agent_card(self, params: GetExtendedAgentCardRequest, context: ServerCallContext) -> AgentCard:
         raise UnsupportedOperationError("extended agent card: there is none; accepted: the card on HTTP, which tells all")
 
-    async def _begin(self, params: SendMessageRequest, context: ServerCallContext) -> ours.Task | Message:
-        """Do what the message asks for, up to where a task is stored."""
+    async def _begin(
+        self, params: SendMessageRequest, context: ServerCallContext, *, waits: bool = False
+    ) -> ours.Task | Message:
+        """Do what the message asks for, up to where a task is stored; or has ended, where the caller waits for that."""
         check_required(params)
         validate_history_length(params.configuration)
         message, hook = params.message, None
@@ -182,7 +184,11 @@ class TaskHandler(RequestHandler):
         origin = Origin(
             context.state.get("variant", "a2a"), context.user.user_name, message.message_id, from_struct(message.metadata)
         )
-        task = await self.engine.submit(skill, request, key=requests.idempotency_key(message), origin=origin)
+        key = requests.idempotency_key(message)
+        if waits and key is None and hook is None:
+            task = await self.engine.run(skill, request, origin=origin)
+        else:
+            task = await self.engine.submit(skill, request, key=key, origin=origin)
         if not self.conversations.knows(task.id):
             self.conversations.begin(task.id, message.context_id).add(message, task.id)
         if hook is not None:

@@ -32,7 +32,8 @@ class InprocClient:
     async def call(self, agent: str, skill: str, request: Mapping[str, Any]) -> Any:
         found = self.engine.roster.skill(agent, skill)
         if found.long:
-            return outcome(await self.wait((await self.submit(agent, skill, request)).id))
+            task = await self.engine.run(found, found.parse(dict(request)), keep=False)
+            return outcome(task if task.state.terminal else await self.wait(task.id))
         return await found(found.parse(dict(request)))
 
     async def submit(self, agent: str, skill: str, request: Mapping[str, Any], *, key: str | None = None) -> Task:

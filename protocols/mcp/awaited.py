@@ -20,7 +20,7 @@ from .failures import protocol_error, tool_error
 from .origins import idempotency_key, origin
 from .questions import elicitation, form
 from .tasks import respond
-from .telling import tell_progress
+from .telling import tell_progress, tells_progress
 from .tools import ToolTable
 from .wire import MODERN, QUESTION
 
@@ -38,8 +38,12 @@ async def run_awaited(
         if params.request_state:
             task = await _resumed(engine, skill, params)
         else:
-            request = table.parse(params.name, params.arguments)
-            task = await engine.submit(skill, request, key=idempotency_key(ctx), origin=origin(ctx))
+            request, key = table.parse(params.name, params.arguments), idempotency_key(ctx)
+            if key is None and not tells_progress(ctx) and ctx.protocol_version in MODERN:
+                # The caller learns the task's id only where it has to come back to it.
+                task = await engine.run(skill, request, origin=origin(ctx), keep=False)
+            else:
+                task = await engine.submit(skill, request, key=key, origin=origin(ctx))
     except InvalidInput as error:
         return tool_error(error)
     except SametaskError as error:

@@ -26,9 +26,18 @@ def progress_params(
     return t.ProgressNotificationParams(progress_token=token, progress=done, total=total, message=text, _meta=meta)
 
 
+def tells_progress(ctx: ServerRequestContext[Any, Any]) -> bool:
+    """True where the caller gave a progress token."""
+    return _token(ctx) is not None
+
+
+def _token(ctx: ServerRequestContext[Any, Any]) -> str | int | None:
+    return (ctx.meta or {}).get("progress_token", (ctx.meta or {}).get("progressToken"))
+
+
 async def tell_progress(ctx: ServerRequestContext[Any, Any], task_id: str, event: Event, tool: str) -> None:
     """Tell it to a caller that gave a progress token."""
-    token = (ctx.meta or {}).get("progress_token", (ctx.meta or {}).get("progressToken"))
+    token = _token(ctx)
     if token is None or ctx.request_id is None:
         return
     params = progress_params(task_id, event, ctx.request_id, token, tool)

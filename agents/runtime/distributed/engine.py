@@ -32,7 +32,7 @@ from . import log, presence
 from .dispatch import Dispatcher, queue_of, queues_of
 from .journal import PostgresJournal
 from .log import Db
-from .schema import Place, prepare
+from .schema import Place, place_of, prepare
 from .store import LOST, Store
 from .webhooks import PostgresWebhooks
 from .writer import Writer
@@ -244,7 +244,7 @@ class PostgresEngine:
         if asked.answer is None and not task.state.terminal:
             text = accepted_json(value, schema)
             runner = self._runners.get(n)
-            if runner and (model := runner.context.questions.get(request_id)) is not None:
+            if runner and (model := runner.context.answer_model(request_id)) is not None:
                 try:
                     model.model_validate_json(text)
                 except ValidationError as error:
@@ -454,15 +454,6 @@ class PostgresEngine:
             self._webhooks.wake()
             await self._dispatcher.give_up(runs)
             await self._store.read(presence.remove, id_, beats)
-
-
-def place_of(url: str) -> Place:
-    """Raises: InvalidInput."""
-    try:
-        return Place(url)
-    except ValueError as error:
-        accepted = f"postgresql://USER@HOST:PORT/DATABASE is accepted ({error})"
-        raise InvalidInput("engine", url.partition("://")[0] + "://...", accepted) from None
 
 
 def _stay(n: int) -> None:

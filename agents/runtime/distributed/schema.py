@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from ...errors import Unavailable
+from ...errors import InvalidInput, Unavailable
 from .migrations import MIGRATIONS
 
 SCHEMA_VERSION = max(MIGRATIONS)
@@ -36,7 +36,7 @@ _SESSION: dict[str, Any] = {
 class Place:
     """Which database. Shape: `conninfo` for psycopg, `url` for DBOS, `str()` for people, who are shown no password.
 
-    Raises: InvalidInput is the caller's to raise; ValueError for an address that is none.
+    Raises: ValueError for an address that is none.
     """
 
     def __init__(self, url: str) -> None:
@@ -61,6 +61,15 @@ class Place:
             field="store",
             value=str(self),
         )
+
+
+def place_of(url: str) -> Place:
+    """Raises: InvalidInput."""
+    try:
+        return Place(url)
+    except ValueError as error:
+        accepted = f"postgresql://USER@HOST:PORT/DATABASE is accepted ({error})"
+        raise InvalidInput("engine", url.partition("://")[0] + "://...", accepted) from None
 
 
 def prepare(place: Place) -> None:

@@ -16,7 +16,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,14 @@ from pydantic_core import PydanticSerializationError
 from ...contract import Origin, Roster, Skill, invalid_input
 from ...errors import InvalidInput, NotWaiting, SametaskError, TaskFinished, Unavailable
 from ...events import Event, OpenQuestion, Task, TaskState
+from ...retention import Pruned, Retention
 from ..answers import accepted_json
-from ..journal import Claim, Past
+from ..journal import NOTHING, Claim, Past
 from ..runner import Runner
 from . import log, owners
 from .journal import LateJournal, SqliteJournal
 from .locks import OwnerLock
+from .retention import prune
 from .schema import connect, unavailable
 from .store import Store
 from .webhooks import SqliteWebhooks
@@ -151,7 +153,7 @@ class SqliteEngine:
         stored = await self._store.write(lambda db: log.submit(db, new, self._me, at))
         if isinstance(stored, str):
             return await self.get(stored)
-        self._launch(stored, skill, request, Past())
+        self._launch(stored, skill, request, NOTHING)
         return Task(
             id=new.id,
             agent=new.agent,
@@ -171,24 +173,24 @@ class SqliteEngine:
             claim,
             skill,
             request,
-            Past(),
+            NOTHING,
             lambda lose: LateJournal(self._store, new, self._me, lose, self._kept),
             self._on_end,
             self._settings.cancel_grace_s,
         )
+        journal = runner.journal
         self._late.add(runner)
         try:
-            stored = asyncio.ensure_future(runner.journal.stored.wait())
-            try:
-                await asyncio.wait({runner.task, stored}, timeout=self._settings.late_s, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                stored.cancel()
-            if runner.journal.ended and not keep:
-                return runner.journal.task()
-            await runner.journal.keep()
-        except BaseException:
-            if not runner.journal.n:  # nobody was told of it, and nobody will be
-                runner.stop()
+            await journal.settled(runner.task, self._settings.late_s)
+            if keep or not journal.ended:
+                await journal.keep()
+            if journal.ended:
+                return journal.task()
+        except asyncio.CancelledError:
+            journal.keep_soon()  # the caller that went away loses its answer, never the task
+            raise
+        except SametaskError:
+            runner.stop()
             raise
         finally:
             self._late.discard(runner)
@@ -200,7 +202,7 @@ class SqliteEngine:
         self._roster.skill(skill.agent, skill.name)
         try:
             body = request.model_dump_json()
-            origin_json = json.dumps(asdict(origin or Origin()))
+            origin_json = json.dumps(vars(origin or Origin()))
         except (PydanticSerializationError, UnicodeError, TypeError, ValueError) as error:
             raise InvalidInput("input", request, f"a value that JSON can carry is accepted ({error})") from None
         digest = None if key is None else hashlib.sha256(f"{skill.agent}.{skill.name} {body}".encode()).digest()
@@ -265,7 +267,7 @@ class SqliteEngine:
         if asked.answer is None and not task.state.terminal:
             text = accepted_json(value, schema)
             runner = self._runners.get(n)
-            if runner and (model := runner.context.questions.get(request_id)) is not None:
+            if runner and (model := runner.context.answer_model(request_id)) is not None:
                 try:
                     model.model_validate_json(text)
                 except ValidationError as error:
@@ -298,6 +300,9 @@ class SqliteEngine:
             raise InvalidInput("limit", limit, "1 to 1000 is accepted")
         below = None if before is None else self._number(before)
         return self._store.read(log.newest, limit, below)
+
+    async def prune(self, retention: Retention) -> Pruned:
+        return await prune(self._store, retention)
 
     # What goes on beneath: commits, word from other processes, takeovers.
 
@@ -336,8 +341,9 @@ class SqliteEngine:
                 self._wake_followers(n)
         if time.monotonic() >= self._renew_at:
             if not await self._store.write(lambda db: owners.renew(db, self._me, self._settings.lease_s)):
-                for runner in self._runners.values():
+                for n, runner in self._runners.items():
                     runner.stop()
+                    self._given_up.add(n)  # where it began after we were taken for dead, it is still ours
             self._renew_at = time.monotonic() + self._settings.lease_s / 3
         if owners.has_wakeups(reader, self._me):
             self._hear(await self._store.write(lambda db: owners.take_wakeups(db, self._me)))
@@ -347,11 +353,13 @@ class SqliteEngine:
             await self._store.write(lambda db: owners.set_free(db, self._me, given_up))
             self._given_up -= given_up
         if owners.has_free(reader, self._served):
-            for taken in await self._store.write(lambda db: owners.claim(db, self._me, self._served)):
-                self._given_up.add(taken.n)  # until its past is read: it must not be ours and yet not run
-                past = self._store.read(log.past, taken.n)
-                self._launch(taken, self._roster.skill(taken.claim.agent, taken.claim.skill), None, past)
-                self._given_up.discard(taken.n)
+            claimed = await self._store.write(lambda db: owners.claim(db, self._me, self._served))
+            self._given_up.update(taken.n for taken in claimed)  # until each runs: it must not be ours and yet not run
+            for taken in claimed:
+                with contextlib.suppress(Unavailable):  # then it is given up, and taken again in a while
+                    past = self._store.read(log.past, taken.n)
+                    self._launch(taken, self._roster.skill(taken.claim.agent, taken.claim.skill), None, past)
+                    self._given_up.discard(taken.n)
 
     def _hear(self, wakeups: list[tuple[int, int, bool, bool]]) -> None:
         for n, epoch, cancel, ours in wakeups:

@@ -29,6 +29,8 @@ MAX_HELD_BYTES = 2**20
 class SqliteJournal:
     """Shape: satisfies `Journal`. `n` is the task's row number."""
 
+    __slots__ = ("_lose", "_store", "epoch", "n")
+
     def __init__(self, store: Store, n: int, epoch: int, lose: Callable[[Exception], None]) -> None:
         self._store, self.n, self.epoch, self._lose = store, n, epoch, lose
 
@@ -75,7 +77,7 @@ class SqliteJournal:
 
 
 class LateJournal(SqliteJournal):
-    """In memory until `keep`. `n` is 0 until then; `on_kept` is called once it is not. `stored` is set from then on."""
+    """In memory until `keep`. `n` is 0 until then; `on_kept` is called once it is not."""
 
     def __init__(
         self,
@@ -93,7 +95,15 @@ class LateJournal(SqliteJournal):
         self._told: list[Progress | Artifact] = []
         self._end: StateChanged | None = None
         self._created_at = self._ended_at = time.time()
-        self.stored = asyncio.Event()
+        self._stored = asyncio.Event()
+
+    async def settled(self, run: asyncio.Task[None], late_s: float) -> None:
+        """Wait until the run has ended or the task is stored, at most `late_s`."""
+        stored = asyncio.ensure_future(self._stored.wait())
+        try:
+            await asyncio.wait({run, stored}, timeout=late_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stored.cancel()
 
     @property
     def ended(self) -> bool:
@@ -124,14 +134,22 @@ class LateJournal(SqliteJournal):
 
         Raises: Unavailable when it cannot be written; then the task has never been.
         """
-        if self._held is None:
-            return
-        if self._keeping is None:
-            self._keeping = asyncio.ensure_future(self._keep(self._held))
-        await asyncio.shield(self._keeping)
+        self.keep_soon()
+        if self._keeping is not None:
+            await asyncio.shield(self._keeping)
 
-    async def _keep(self, held: list[tuple[Op, int]]) -> None:
-        rest: list[tuple[Op, int]] = []
+    def keep_soon(self) -> None:
+        """Begin to. Where it cannot be done, the run is told that it has lost its task."""
+        if self._keeping is None:
+            self._keeping = asyncio.ensure_future(self._keep())
+            self._keeping.add_done_callback(self._kept)
+
+    def _kept(self, keeping: asyncio.Future[None]) -> None:
+        if (error := keeping.exception()) is not None:
+            self._lose(cast(Exception, error))
+
+    async def _keep(self) -> None:
+        held, rest = self._held or [], list[tuple[Op, int]]()
         self._held = rest
 
         def write(db: sqlite3.Connection) -> int:
@@ -147,7 +165,7 @@ class LateJournal(SqliteJournal):
         self._held = None
         for op, size_bytes in rest:
             self._post(op, size_bytes)
-        self.stored.set()
+        self._stored.set()
 
     def tell(self, kind: str, scope: str, body: str) -> None:
         if self._held is not None:
@@ -167,7 +185,9 @@ class LateJournal(SqliteJournal):
     async def finish(self, body: StateChanged) -> None:
         if self._held is not None and self._keeping is None:
             self._end, self._ended_at = body, time.time()
-        await super().finish(body)
+            await self._write(partial(log.finish, body=body, at=self._ended_at))
+        else:
+            await super().finish(body)
 
     def _post(self, op: Op, size_bytes: int = 0) -> None:
         if self._held is None:

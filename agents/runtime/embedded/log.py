@@ -12,11 +12,12 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import KeyReused, NotWaiting, TaskFinished, UnknownTask
+from ...errors import KeyReused, NotWaiting, TaskFinished, Unavailable, UnknownTask
 from ...events import (
     BODY,
     Artifact,
     ArtifactEmitted,
+    ErrorInfo,
     Event,
     OpenQuestion,
     Progress,
@@ -27,6 +28,8 @@ from ...events import (
 from ..artifacts import merged
 from ..journal import Asked, Attempts, Claim, Fenced, Past
 
+SUBMITTED = StateChanged(state=TaskState.SUBMITTED).model_dump_json()
+WORKING = StateChanged(state=TaskState.WORKING).model_dump_json()
 PAGE_COUNT = 256
 PAGE_BYTES = 2**20
 
@@ -54,7 +57,12 @@ class Submission:
 
 
 def submit(db: sqlite3.Connection, new: Submission, owner: str, at: float) -> Taken | str:
-    """Store a task in its first epoch. Shape: the claim on it; or the id of the task that has the key already."""
+    """Store a task in its first epoch. Shape: the claim on it; or the id of the task that has the key already.
+
+    Raises: KeyReused; Unavailable where the owner has been buried: nobody would ever take over what it begins now.
+    """
+    if db.execute("SELECT 1 FROM owners WHERE id = ?", (owner,)).fetchone() is None:
+        raise Unavailable("the engine is shutting down, or was taken for dead; accepted: a retry in a while")
     if new.key is not None:
         known = db.execute("SELECT n, id, digest, open, created_at FROM tasks WHERE key = ?", (new.key,)).fetchone()
         if known is not None:
@@ -68,11 +76,11 @@ def submit(db: sqlite3.Connection, new: Submission, owner: str, at: float) -> Ta
     (n,) = db.execute(
         "INSERT INTO tasks(id, agent, skill, key, digest, origin, created_at, updated_at, deadline_at, owner, epoch,"
         " state, state_seq, last_seq)"
-        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 'submitted', 1, 0) RETURNING n",
+        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 'submitted', 1, 1) RETURNING n",
         (new.id, new.agent, new.skill, new.key, new.digest, new.origin, at, at, deadline_at, owner),
     ).fetchone()
     db.execute("INSERT INTO inputs VALUES(?, ?)", (n, new.input))
-    append_state(db, n, 1, StateChanged(state=TaskState.SUBMITTED), at)
+    db.execute("INSERT INTO events VALUES(?, 1, ?, 'state', NULL, ?)", (n, at, SUBMITTED))
     return Taken(n, 1, Claim(new.id, new.agent, new.skill, new.origin, deadline_at=deadline_at))
 
 
@@ -98,7 +106,7 @@ def append(db: sqlite3.Connection, n: int, epoch: int, *, kind: str, scope: str,
 
 
 def _insert_event(
-    db: sqlite3.Connection, n: int, row: tuple[int] | None, at: float, kind: str, scope: str | None, body: str
+    db: sqlite3.Connection, n: int, row: tuple[int, ...] | None, at: float, kind: str, scope: str | None, body: str
 ) -> None:
     if row is None:
         raise Fenced
@@ -107,14 +115,22 @@ def _insert_event(
 
 def start(db: sqlite3.Connection, n: int, epoch: int, *, at: float) -> None:
     """Tell that the task is being worked on, once in its life. Raises: Fenced."""
-    if _fence(db, n, epoch) == TaskState.SUBMITTED:
-        append_state(db, n, epoch, StateChanged(state=TaskState.WORKING), at)
+    row = db.execute(
+        "UPDATE tasks SET last_seq = 2, state_seq = 2, state = 'working', updated_at = ?"
+        " WHERE n = ? AND epoch = ? AND open = 1 AND state = 'submitted' RETURNING last_seq",
+        (at, n, epoch),
+    ).fetchone()
+    if row is not None:
+        _insert_event(db, n, row, at, "state", None, WORKING)
+    else:
+        _fence(db, n, epoch)
 
 
 def record(db: sqlite3.Connection, n: int, epoch: int, *, path: str, value: str) -> None:
     """Record a step's value. Raises: Fenced."""
-    _fence(db, n, epoch)
-    db.execute("INSERT INTO steps VALUES(?, ?, ?)", (n, path, value))
+    insert = "INSERT INTO steps SELECT n, ?, ? FROM tasks WHERE n = ? AND epoch = ? AND open = 1"
+    if db.execute(insert, (path, value, n, epoch)).rowcount == 0:
+        raise Fenced
 
 
 def failed(db: sqlite3.Connection, n: int, epoch: int, *, path: str, attempts: Attempts) -> None:
@@ -186,8 +202,14 @@ def _tell_next_question(db: sqlite3.Connection, n: int, epoch: int, closed: str,
 
 def finish(db: sqlite3.Connection, n: int, epoch: int, *, body: StateChanged, at: float) -> None:
     """The task's end. A cancel that was accepted before it wins over any other outcome. Raises: Fenced."""
-    row = db.execute("SELECT cancel FROM tasks WHERE n = ?", (n,)).fetchone()
-    append_state(db, n, epoch, StateChanged(state=TaskState.CANCELED) if row and row[0] else body, at)
+    row = db.execute(
+        "UPDATE tasks SET last_seq = last_seq + 1, state_seq = last_seq + 1, updated_at = ?, open = 0, owner = NULL,"
+        " state = CASE cancel WHEN 1 THEN 'canceled' ELSE ? END WHERE n = ? AND epoch = ? AND open = 1"
+        " RETURNING last_seq, cancel",
+        (at, body.state.value, n, epoch),
+    ).fetchone()
+    ending = StateChanged(state=TaskState.CANCELED) if row is not None and row[1] else body
+    _insert_event(db, n, row, at, "state", None, ending.model_dump_json())
 
 
 def cancel(db: sqlite3.Connection, n: int, me: str) -> bool:
@@ -236,7 +258,7 @@ def _fence(db: sqlite3.Connection, n: int, epoch: int) -> str:
 # Reading. These run on the event loop, so each is bounded.
 
 _TASK = """
-SELECT t.n, t.id, t.agent, t.skill, t.created_at, t.updated_at, t.last_seq, s.body, p.body FROM tasks t
+SELECT t.n, t.id, t.agent, t.skill, t.created_at, t.updated_at, t.last_seq, s.body, p.body, t.state FROM tasks t
 JOIN events s ON s.task = t.n AND s.seq = t.state_seq LEFT JOIN events p ON p.task = t.n AND p.seq = t.progress_seq
 """
 
@@ -261,11 +283,24 @@ def newest(db: sqlite3.Connection, limit: int, below: int | None) -> list[Task]:
     """The newest tasks first, without their artifacts; only those older than row number `below`, where it is given."""
     where = "" if below is None else "WHERE t.n < :below "
     rows = db.execute(_TASK + where + "ORDER BY t.n DESC LIMIT :limit", {"below": below, "limit": limit})
-    return [_task(row, ()) for row in rows]
+    return [_listed(row) for row in rows]
+
+
+def _listed(row: tuple[Any, ...]) -> Task:
+    """One that cannot be read does not hide the others."""
+    try:
+        return _task(row, ())
+    except ValueError as error:
+        _, id_, agent, skill, created_at, updated_at, last_seq, _, _, state = row
+        info = ErrorInfo(code="unavailable", message=f"store: the task's row is damaged ({str(error).splitlines()[0]})")
+        return Task(
+            id=id_, agent=agent, skill=skill, state=TaskState(state), error=info, created_at=created_at,
+            updated_at=updated_at, last_seq=last_seq,
+        )  # fmt: skip
 
 
 def _task(row: tuple[Any, ...], artifacts: tuple[Artifact, ...]) -> Task:
-    _, id_, agent, skill, created_at, updated_at, last_seq, state, progress = row
+    _, id_, agent, skill, created_at, updated_at, last_seq, state, progress, _ = row
     now = StateChanged.model_validate_json(state)
     return Task(
         id=id_,

@@ -118,9 +118,18 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
     return version
 
 
+def is_damage(error: Exception) -> bool:
+    """True where what was read makes no sense, rather than the file being out of reach: it concerns one task, not all."""
+    if isinstance(error, sqlite3.Error):
+        code: int = getattr(error, "sqlite_errorcode", 0) or 0
+        return code & 0xFF == sqlite3.SQLITE_CORRUPT or str(error).startswith("Could not decode")
+    return isinstance(error, ValueError | TypeError)
+
+
 def unreadable(path: Path, error: Exception) -> Unreadable:
     """What is said of a row that sametask cannot have written so."""
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    said = str(error).splitlines()[0] if str(error) else type(error).__name__
+    reason = said.partition(" with text")[0][:200]  # not the text itself
     return Unreadable(
         f"store: {path} has a damaged row ({reason}); accepted: a file that nothing else has written to",
         field="store",

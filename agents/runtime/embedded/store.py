@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from ...errors import Unavailable
-from .schema import unavailable, unreadable
+from .schema import is_damage, unavailable, unreadable
 
 Result = TypeVar("Result")
 Given = ParamSpec("Given")
@@ -73,13 +73,12 @@ class Store:
         """
         try:
             return query(self.reader, *args, **kwargs)
-        except sqlite3.Error as error:
-            raise unavailable(self.path, error) from None
-        except (ValueError, TypeError) as error:
-            raise unreadable(self.path, error) from error
+        except (sqlite3.Error, ValueError, TypeError) as error:
+            raise (unreadable if is_damage(error) else unavailable)(self.path, error) from error
 
     async def write(self, op: Callable[[sqlite3.Connection], Result], task: int = 0) -> Result:
-        """The result of `op`, once it is durable. A caller that is cancelled meanwhile does not undo it.
+        """The result of `op`, once it is durable. A caller that is cancelled meanwhile does not undo it. After a rollback `op`
+        is called again.
 
         Raises: what `op` raises, or Unavailable when the file cannot be written.
         """
@@ -137,30 +136,52 @@ class Store:
                     self._loop.call_soon_threadsafe(self._committed, done)
 
     def _transaction(self, batch: list[_Write]) -> list[tuple[_Write, Any, Exception | None]]:
-        db = self._writer
-        done: list[tuple[_Write, Any, Exception | None]] = []
         try:
-            db.execute("BEGIN IMMEDIATE")
-            for write in batch:
-                db.execute("SAVEPOINT one")
-                try:
-                    result = write.op(db)
-                except sqlite3.Error:
+            try:
+                return self._all(batch)
+            except Exception as error:
+                if isinstance(error, sqlite3.Error) and not is_damage(error):
                     raise
-                except Exception as error:
-                    # The wall: an op that refuses undoes itself alone, and its own caller is told.
-                    db.execute("ROLLBACK TO one")
-                    damaged = isinstance(error, ValueError | TypeError)  # of what it read
-                    done.append((write, None, unreadable(self.path, error) if damaged else error))
-                else:
-                    done.append((write, result, None))
-                db.execute("RELEASE one")
-            db.execute("COMMIT")
+                # One of them refused: each is done anew, so that it undoes itself alone.
+                self._roll_back()
+                return self._each(batch)
         except sqlite3.Error as error:
-            with contextlib.suppress(sqlite3.Error):
-                db.execute("ROLLBACK")
+            self._roll_back()
             failure = unavailable(self.path, error)
             return [(write, None, failure) for write in batch]
+
+    def _roll_back(self) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+
+    def _all(self, batch: list[_Write]) -> list[tuple[_Write, Any, Exception | None]]:
+        db = self._writer
+        done: list[tuple[_Write, Any, Exception | None]] = []
+        db.execute("BEGIN IMMEDIATE")
+        for write in batch:
+            done.append((write, write.op(db), None))
+        db.execute("COMMIT")
+        return done
+
+    def _each(self, batch: list[_Write]) -> list[tuple[_Write, Any, Exception | None]]:
+        db = self._writer
+        done: list[tuple[_Write, Any, Exception | None]] = []
+        db.execute("BEGIN IMMEDIATE")
+        for write in batch:
+            db.execute("SAVEPOINT one")
+            try:
+                result = write.op(db)
+            except Exception as error:
+                if isinstance(error, sqlite3.Error) and not is_damage(error):
+                    raise
+                # The wall: an op that refuses undoes itself alone, and its own caller is told.
+                db.execute("ROLLBACK TO one")
+                done.append((write, None, unreadable(self.path, error) if is_damage(error) else error))
+            else:
+                done.append((write, result, None))
+            db.execute("RELEASE one")
+        db.execute("COMMIT")
         return done
 
     def _committed(self, done: list[tuple[_Write, Any, Exception | None]]) -> None:

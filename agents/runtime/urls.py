@@ -1,0 +1,56 @@
+"""The URL that names an engine, and what may be said in it."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from ..errors import InvalidInput
+
+ACCEPTED = "accepted: sqlite:///PATH, sqlite:///:memory: or postgresql://USER@HOST:PORT/DATABASE"
+_DURABILITY = ("FULL", "NORMAL")
+
+
+def sqlite_path(url: str) -> tuple[str, dict[str, Any]]:
+    """The file that `sqlite:///PATH?synchronous=NORMAL&key_lifetime_s=3600` names, and the settings.
+
+    Raises: InvalidInput for another scheme, or a setting that is not accepted.
+    """
+    scheme, separator, rest = url.partition(":///")
+    path, _, query = rest.partition("?")
+    if scheme != "sqlite" or not separator or not path:
+        raise InvalidInput("engine", url, ACCEPTED)
+    settings: dict[str, Any] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name == "synchronous":
+            if value.upper() not in _DURABILITY:
+                raise InvalidInput("engine", url, f"synchronous: accepted: one of {', '.join(_DURABILITY)}")
+            settings[name] = value.upper()
+        elif name == "key_lifetime_s":
+            settings[name] = _seconds(url, value)
+        else:
+            raise InvalidInput("engine", url, f"{name}: accepted settings: synchronous, key_lifetime_s")
+    return path, settings
+
+
+def is_distributed(url: str) -> bool:
+    return url.partition("://")[0] in ("postgresql", "postgres")
+
+
+def postgres_url(url: str) -> tuple[str, dict[str, Any]]:
+    """The address in `postgresql://USER@HOST:PORT/DATABASE?key_lifetime_s=3600`, and the settings; all others are libpq's.
+
+    Raises: InvalidInput for a setting that is not accepted.
+    """
+    address, _, query = url.partition("?")
+    given = parse_qsl(query, keep_blank_values=True)
+    ours = {name: _seconds("postgresql://...", value) for name, value in given if name == "key_lifetime_s"}
+    rest = urlencode([(name, value) for name, value in given if name not in ours])
+    return address + (f"?{rest}" if rest else ""), ours
+
+
+def _seconds(url: str, value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise InvalidInput("engine", url, "key_lifetime_s: a number of seconds is accepted") from None
