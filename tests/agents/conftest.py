@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import inspect
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
@@ -12,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sametask.agents import Agent, Event, Roster, TaskEngine
+from sametask.agents import Agent, Event, TaskEngine
 
 from . import postgres
+from .opening import opened_at
 
 Open = Callable[..., AbstractAsyncContextManager[TaskEngine]]
 Follow = Callable[..., Awaitable[list[Event]]]
@@ -37,10 +37,11 @@ def prepared() -> Generator[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """The same test body runs over both engines; one that asks for the `store` file is about that file."""
+    """The same test body runs over both engines, but for what is about the embedded one or asks for the `store` file."""
     if "url" in metafunc.fixturenames:
-        about_a_file = "store" in inspect.signature(metafunc.function).parameters
-        metafunc.parametrize("url", ["sqlite"] if about_a_file else ["sqlite", "postgres"], indirect=True)
+        embedded = metafunc.definition.get_closest_marker("embedded") is not None
+        embedded = embedded or "store" in inspect.signature(metafunc.function).parameters
+        metafunc.parametrize("url", ["sqlite"] if embedded else ["sqlite", "postgres"], indirect=True)
 
 
 @pytest.fixture
@@ -65,19 +66,6 @@ def open_store(url: str) -> Open:
     return opened
 
 
-def opened_at(url: str, *agents: Agent, **settings: float) -> AbstractAsyncContextManager[TaskEngine]:
-    if url.startswith("sqlite"):
-        from sametask.agents.runtime.embedded.engine import EngineSettings, SqliteEngine
-
-        return SqliteEngine.open(url.partition(":///")[2], Roster(agents), EngineSettings(**settings))  # type: ignore[arg-type]
-    from sametask.agents.runtime.distributed.engine import EngineSettings as Settings
-    from sametask.agents.runtime.distributed.engine import PostgresEngine
-
-    known = {field.name for field in dataclasses.fields(Settings)}
-    chosen = {"beat_s": 0.2} | {name: value for name, value in settings.items() if name in known}
-    return PostgresEngine.open(url, Roster(agents), Settings(**chosen))
-
-
 @pytest.fixture
 def look(url: str) -> Look:
     """What a statement gives that is made behind the engine's back; both engines call their tables the same."""
@@ -88,6 +76,21 @@ def look(url: str) -> Look:
             return found.fetchall() if found.description else []
 
     return rows
+
+
+@pytest.fixture
+def steal(url: str, look: Look, store: Path) -> Callable[[], None]:
+    """Give every task to a worker that is not there, in a new epoch, as one that takes over does."""
+
+    def stolen() -> None:
+        if url.startswith("sqlite"):
+            store.with_name(f"{store.name}-owner-someone").touch()
+            look("INSERT INTO owners VALUES('someone', 1, 1e12)")
+        else:
+            look("INSERT INTO workers VALUES('someone', 'someone', 1, 1e12)")
+        look("UPDATE tasks SET epoch = epoch + 1, owner = 'someone'")
+
+    return stolen
 
 
 @contextmanager

@@ -1,9 +1,8 @@
-"""Two engines on one file, as two processes have them: each hears of what the other does."""
+"""Two engines on one store, as two processes have them: each hears of what the other does."""
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from contextlib import AsyncExitStack
 
 import pytest
@@ -128,7 +127,7 @@ async def test_when_one_leaves_the_other_carries_on(open_store, follow):
 
 
 @pytest.mark.parametrize("first", ["progress", "step", "ask", "return"])
-async def test_a_runner_that_is_fenced_stops_without_a_word(open_store, follow, store, first):
+async def test_a_runner_that_is_fenced_stops_without_a_word(open_store, follow, look, steal, first):
     """Another process took the task; here it is stood in for by what that writes: a new epoch."""
     agent = Agent("worker", description="")
     go, over = asyncio.Event(), asyncio.Event()
@@ -156,15 +155,10 @@ async def test_a_runner_that_is_fenced_stops_without_a_word(open_store, follow, 
     async with open_store(agent) as engine:
         handle = await engine.submit(agent.skills["work"], Order())
         await follow(engine, handle.id, until=lambda event: event.state is TaskState.WORKING)
-        with sqlite3.connect(store) as db:
-            db.execute("INSERT INTO owners VALUES('someone', 1, 1e12)")
-            db.execute("UPDATE tasks SET epoch = epoch + 1, owner = 'someone'")
-            (store.parent / f"{store.name}-owner-someone").touch()
-            db.commit()
-            go.set()
-            await asyncio.wait_for(over.wait(), 10)
-            assert db.execute("SELECT COUNT(*) FROM steps").fetchone() == (0,)
-        db.close()
+        steal()
+        go.set()
+        await asyncio.wait_for(over.wait(), 10)
+        assert look("SELECT COUNT(*) FROM steps") == [(0,)]
         # The stand-in holds no lock, so it is found dead, and the task is run once more.
         events = await follow(engine, handle.id)
         told = [2] if first == "progress" else []

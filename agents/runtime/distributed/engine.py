@@ -88,7 +88,9 @@ class PostgresEngine:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, url: str, roster: Roster, settings: EngineSettings = EngineSettings()) -> AsyncGenerator[PostgresEngine]:
+    async def open(
+        cls, url: str, roster: Roster, settings: EngineSettings = EngineSettings()
+    ) -> AsyncGenerator[PostgresEngine]:
         """The engine on that database. Leaving the block is a shutdown, see `drain`.
 
         Raises: Unavailable, naming the database, when it cannot be reached or written, or was made by a newer release;

@@ -178,9 +178,7 @@ async def append_state(db: Db, n: int, epoch: int, body: StateChanged) -> None:
         raise Fenced
 
 
-async def ask(
-    db: Db, n: int, epoch: int, *, path: str, text: str, schema: dict[str, Any], expires_at: float | None
-) -> Asked:
+async def ask(db: Db, n: int, epoch: int, *, path: str, text: str, schema: dict[str, Any], expires_at: float | None) -> Asked:
     """Ask the question of that path, or find that it was asked before. While others are open it waits its turn to be told:
     the log tells the first of them. Raises: Fenced.
     """
