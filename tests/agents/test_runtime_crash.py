@@ -202,12 +202,13 @@ async def test_a_killed_process_loses_repeats_and_reorders_nothing(url, open_sto
 
 async def test_an_engine_that_is_open_already_takes_over_at_once(url, open_store, follow, tmp_path):
     ledger = tmp_path / "ledger"
-    async with open_store(agent, lease_s=HOUR_S) as engine, process(url, ledger, "wander") as child:
+    async with process(url, ledger, "wander") as child:
         await lines_until(child, "started")
-        (task,) = await engine.list()
-        before = await follow(engine, task.id, until=lambda event: isinstance(event.body, Progress))
-        await kill(child)
-        events = before + await follow(engine, task.id, after=before[-1].seq)
+        async with open_store(agent, lease_s=HOUR_S) as engine:
+            (task,) = await engine.list()
+            before = await follow(engine, task.id, until=lambda event: isinstance(event.body, Progress))
+            await kill(child)
+            events = before + await follow(engine, task.id, after=before[-1].seq)
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert events[-1].state is TaskState.COMPLETED
     assert ledger.read_text().split() == ["started", "started"]

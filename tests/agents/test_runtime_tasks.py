@@ -782,5 +782,5 @@ async def test_memory_engine_needs_no_path_and_leaves_nothing(tmp_path, monkeypa
 
 
 def test_an_engine_that_is_not_known_is_refused():
-    with pytest.raises(SametaskError, match="accepted: sqlite:///PATH, .* or postgresql://"):
+    with pytest.raises(SametaskError, match=r"accepted: sqlite:///PATH, .* or postgresql://"):
         open_engine("mysql://localhost", Roster([]))

@@ -1,8 +1,8 @@
 """What DBOS does: it decides which run of which task begins in which process, and when.
 
-A *run* is one DBOS workflow, `TASK.EPOCH`, in a queue of its agent's or, where its skill has limits, of its skill's own. What the
-run does, it does through our own log; so DBOS stores who runs what, and nothing that a task says. Only public calls of DBOS's
-are made, each in a thread. Its workflows live on a loop of its own, and hop to the engine's.
+A *run* is one DBOS workflow, `TASK.EPOCH`, in a queue of its agent's or, where its skill has limits, of its skill's own. What
+the run does, it does through our own log; so DBOS stores who runs what, and nothing that a task says. Only public calls of
+DBOS's are made, each in a thread. Its workflows live on a loop of its own, and hop to the engine's.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import functools
 import json
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -108,6 +109,14 @@ class Dispatcher:
         self._engines: list[Takes] = []
         self._loop = asyncio.get_running_loop()
         self._running: set[str] = set()
+        self._client = DBOSClient(
+            system_database_url=place.url,
+            dbos_system_schema=DBOS_SCHEMA,
+            serializer=Json(),
+            system_database_pool_size=2,
+            application_name=APPLICATION,
+            lazy=True,
+        )
         self._opened: asyncio.Future[None] = asyncio.ensure_future(anyio.to_thread.run_sync(self._launch))
 
     @classmethod
@@ -131,34 +140,32 @@ class Dispatcher:
         """What DBOS calls this process, where an engine is open already."""
         return None if cls._here is None else cls._here.executor
 
-    async def leave(self, engine: Takes) -> None:
-        """The last one to leave closes it."""
+    async def leave(self, engine: Takes) -> bool:
+        """The last one to leave closes it. Shape: whether it did; what was given to this process meanwhile never began."""
         self._engines.remove(engine)
-        if not self._engines:
-            try:
-                await anyio.to_thread.run_sync(functools.partial(DBOS.destroy, destroy_registry=True))
-            finally:
-                Dispatcher._here = None
+        if self._engines:
+            return False
+        try:
+            await anyio.to_thread.run_sync(functools.partial(DBOS.destroy, destroy_registry=True))
+        finally:
+            Dispatcher._here = None
+        return True
+
+    def close(self) -> None:
+        """Of one that was left by all."""
+        self._client.destroy()
 
     def _launch(self) -> None:
-        client = DBOSClient(
-            system_database_url=self._place.url,
-            dbos_system_schema=DBOS_SCHEMA,
-            serializer=Json(),
-            system_database_pool_size=1,
-            application_name=APPLICATION,
-        )
-        try:  # before DBOS looks which queues there are: it looks again only after a second
-            for queue in self._queues.values():
-                client.register_queue(
-                    queue.name,
-                    global_concurrency=queue.concurrency,
-                    worker_concurrency=queue.running,
-                    limiter=None if queue.starts is None else {"limit": queue.starts, "period": queue.per_s},
-                    polling_interval_sec=queue.poll_s,
-                )
-        finally:
-            client.destroy()
+        # A queue's thread may take a run from it while DBOS shuts down, and has nowhere to begin it (see `never_begun`).
+        warnings.filterwarnings("ignore", message="coroutine 'execute_dequeued_workflow", category=RuntimeWarning)
+        for queue in self._queues.values():  # before DBOS looks which there are: it looks again only after a second
+            self._client.register_queue(
+                queue.name,
+                global_concurrency=queue.concurrency,
+                worker_concurrency=queue.running,
+                limiter=None if queue.starts is None else {"limit": queue.starts, "period": queue.per_s},
+                polling_interval_sec=queue.poll_s,
+            )
         config: DBOSConfig = {
             "name": APPLICATION,
             "system_database_url": self._place.url,
@@ -190,7 +197,7 @@ class Dispatcher:
         return run_task
 
     async def _run(self, n: int, epoch: int, agent: str, skill: str) -> None:
-        for engine in self._engines:
+        for engine in reversed(self._engines):
             if engine.takes(agent, skill):
                 await engine.run_here(n, epoch)
                 return
@@ -199,7 +206,7 @@ class Dispatcher:
     async def pending_of(self, executor: str) -> list[str]:
         """The runs that were given to that process and are not over."""
         found = await self._call(
-            DBOS.list_workflows, status="PENDING", executor_id=executor, load_input=False, load_output=False
+            self._client.list_workflows, status="PENDING", executor_id=executor, load_input=False, load_output=False
         )
         return [status.workflow_id for status in found]
 
@@ -210,13 +217,13 @@ class Dispatcher:
     async def give_up(self, runs: list[str]) -> None:
         """They are over, and take no one's place in a queue."""
         if runs:
-            await self._call(DBOS.cancel_workflows, runs)
+            await self._call(self._client.cancel_workflows, runs)
 
     async def sweep(self) -> None:
         """Forget runs that have been over for `KEPT_S`."""
         before = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - KEPT_S))
         over = await self._call(
-            DBOS.list_workflows,
+            self._client.list_workflows,
             status=["SUCCESS", "ERROR", "CANCELLED"],
             completed_before=before,
             limit=SWEPT_COUNT,
@@ -224,7 +231,7 @@ class Dispatcher:
             load_output=False,
         )
         if over:
-            await self._call(DBOS.delete_workflows, [status.workflow_id for status in over])
+            await self._call(self._client.delete_workflows, [status.workflow_id for status in over])
 
     async def _call(self, function: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
         return await anyio.to_thread.run_sync(functools.partial(function, *args, **kwargs), abandon_on_cancel=True)

@@ -26,12 +26,14 @@ from pydantic_core import PydanticSerializationError
 from ...contract import Origin, Roster, Skill, invalid_input
 from ...errors import InvalidInput, NotWaiting, SametaskError, TaskFinished, Unavailable
 from ...events import Event, OpenQuestion, Task, TaskState
+from ...retention import Pruned, Retention
 from ..answers import accepted_json
 from ..runner import Runner
 from . import log, presence
 from .dispatch import Dispatcher, queue_of, queues_of
 from .journal import PostgresJournal
 from .log import Db
+from .retention import prune
 from .schema import Place, place_of, prepare
 from .store import LOST, Store
 from .webhooks import PostgresWebhooks
@@ -41,10 +43,10 @@ from .writer import Writer
 @dataclass(frozen=True)
 class EngineSettings:
     """`lease_s`: how long a process that hangs keeps its tasks (a dead one loses them after two beats). `beat_s`: how often a
-    process shows that it lives, and looks after its neighbours. `queue_poll_s`: how often it looks into a queue; each of its queues
-    has its turn. `running`: how many tasks of one queue it runs at once. `follow_poll_s`: how late a follower hears of an event
-    whose notification got lost. `patience_s`: how long an operation waits for a server that is away. `connections`: how many
-    it opens at most, besides two of its own and up to four of DBOS's.
+    process shows that it lives, and looks after its neighbours. `queue_poll_s`: how often it looks into a queue; each of its
+    queues has its turn. `running`: how many tasks of one queue it runs at once. `follow_poll_s`: how late a follower hears of
+    an event whose notification got lost. `patience_s`: how long an operation waits for a server that is away. `connections`:
+    how many it opens at most, besides one that listens and up to six of DBOS's.
 
     `cancel_grace_s`, `stop_grace_s`, `late_s` and `key_lifetime_s`: as the embedded engine's.
     """
@@ -66,7 +68,7 @@ SWEEP_S = 60.0
 
 
 class PostgresEngine:
-    """Shape: satisfies `TaskEngine` and `KeepsWebhooks`; made by `open`."""
+    """Shape: satisfies `TaskEngine`, `KeepsWebhooks` and `Prunes`; made by `open`."""
 
     def __init__(self, place: Place, roster: Roster, settings: EngineSettings) -> None:
         self._place, self._roster, self._settings = place, roster, settings
@@ -108,7 +110,7 @@ class PostgresEngine:
             executor = Dispatcher.executor_here() or engine._me
             await engine._store.read(presence.arrive, engine._me, executor, settings.lease_s)
             engine._dispatcher = await Dispatcher.enter(place, executor, engine._queues, engine)
-            stack.push_async_callback(engine._dispatcher.leave, engine)
+            stack.push_async_callback(engine._leave)
             tasks = [
                 asyncio.create_task(engine._listen(own), name="sametask-listen"),
                 asyncio.create_task(engine._beat(), name="sametask-beat"),
@@ -147,7 +149,19 @@ class PostgresEngine:
         await self._writer.flush()
         with contextlib.suppress(Unavailable):  # then our neighbours bury us
             await self._store.write(presence.set_all_free, self._me, None, [])
-            await self._store.read(presence.remove, self._me, None)
+
+    async def _leave(self) -> None:
+        """Bury ourselves: nobody is to wait for us."""
+        last = await self._dispatcher.leave(self)
+        try:
+            with contextlib.suppress(Unavailable, *LOST):
+                runs = await self._dispatcher.pending_of(self._dispatcher.executor) if last else []
+                await self._store.write(presence.set_all_free, self._me, None, runs)
+                await self._dispatcher.give_up(runs)
+                await self._store.read(presence.remove, self._me, None)
+        finally:
+            if last:
+                self._dispatcher.close()
 
     async def submit(self, skill: Skill, request: BaseModel, *, key: str | None = None, origin: Origin | None = None) -> Task:
         if key is not None and (not 1 <= len(key) <= 512 or not _is_text(key)):
@@ -282,6 +296,9 @@ class PostgresEngine:
             raise InvalidInput("limit", limit, "1 to 1000 is accepted")
         below = None if before is None else await self._number(before)
         return await self._store.read(log.newest, limit, below)
+
+    async def prune(self, retention: Retention) -> Pruned:
+        return await prune(self._store, retention)
 
     async def _tell(self, db: Db, op: Any, n: int, *args: Any) -> Any:
         result = await op(db, n, *args)

@@ -1,7 +1,7 @@
 """What is written about tasks, and how it is read back: each function is one statement, or one transaction's work.
 
-The log is the truth, as in the embedded engine. Every write of a runner names the epoch in which the task was given to it. A task
-that is set free gets a new epoch and, in the same transaction, a new *run* in DBOS's queue (`dbos.enqueue_workflow`, its
+The log is the truth, as in the embedded engine. Every write of a runner names the epoch in which the task was given to it. A
+task that is set free gets a new epoch and, in the same transaction, a new *run* in DBOS's queue (`dbos.enqueue_workflow`, its
 documented SQL function): so a task that is open is either some worker's or on its way to one.
 """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import LiteralString
+
 FIRST = """
 CREATE SCHEMA sametask;
 CREATE TABLE sametask.about(version INT NOT NULL);
@@ -14,6 +16,7 @@ CREATE TABLE sametask.tasks(
     open BOOLEAN NOT NULL DEFAULT true, owner TEXT, epoch INT NOT NULL, cancel BOOLEAN NOT NULL DEFAULT false,
     deadline_at DOUBLE PRECISION) WITH (fillfactor = 70);
 CREATE INDEX tasks_owned ON sametask.tasks(owner) WHERE open AND owner IS NOT NULL;
+CREATE INDEX tasks_ended ON sametask.tasks(updated_at) WHERE NOT open;
 CREATE TABLE sametask.inputs(task BIGINT PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE sametask.events(
     task BIGINT NOT NULL, seq BIGINT NOT NULL, at DOUBLE PRECISION NOT NULL, kind TEXT NOT NULL, scope TEXT,
@@ -41,5 +44,5 @@ CREATE INDEX webhooks_owned ON sametask.webhooks(owner) WHERE owner IS NOT NULL;
 """
 # The input has its own table: Postgres copies a row with every update, and the task's row changes with every event.
 
-MIGRATIONS: dict[int, str] = {1: FIRST}
+MIGRATIONS: dict[int, LiteralString] = {1: FIRST}
 """By version: what makes a database of the version before one of this version."""

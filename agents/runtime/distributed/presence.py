@@ -1,7 +1,7 @@
 """Who is there: each process holds an advisory lock and beats; its neighbours watch, and bury it when it is gone.
 
-That a process is dead, its lock tells: Postgres drops it with the connection. One that is stopped or hangs still holds it: it is
-passed over when it has not beaten for the length of its lease, by the clock of whoever watches. Workers stand in a ring by
+That a process is dead, its lock tells: Postgres drops it with the connection. One that is stopped or hangs still holds it: it
+is passed over when it has not beaten for the length of its lease, by the clock of whoever watches. Workers stand in a ring by
 their ids, and each watches the next few, so that what watching costs does not grow with their number.
 """
 
@@ -71,7 +71,8 @@ async def neighbours(db: Db, me: str) -> list[Neighbour]:
         " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         " AND l.objid = (hashtext(w.id)::bigint & 4294967295)::oid)"
         " FROM ((SELECT * FROM workers WHERE id > %(me)s ORDER BY id LIMIT %(count)s) UNION"
-        " (SELECT * FROM workers WHERE id < %(me)s ORDER BY id LIMIT %(count)s)) w ORDER BY w.id < %(me)s, w.id LIMIT %(count)s",
+        " (SELECT * FROM workers WHERE id < %(me)s ORDER BY id LIMIT %(count)s)) w"
+        " ORDER BY w.id < %(me)s, w.id LIMIT %(count)s",
         {"locks": LOCKS, "me": me, "count": WATCHED_COUNT},
     )
     return [(id_, executor, beats, lease_s, held) for id_, executor, beats, lease_s, held in await found.fetchall()]
