@@ -1,0 +1,426 @@
+"""Servers and workers on one Postgres, as processes of their own, and what is done to them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sametask.agents import Agent, Event, Limits, Roster, TaskContext, TaskState
+from sametask.agents.errors import ConnectionLost, InvalidInput, SametaskError, TaskFinished, Unavailable
+from sametask.agents.events import ArtifactEmitted, Progress, StateChanged
+from sametask.agents.runtime import check_engine, open_engine
+from sametask.agents.runtime.distributed import schema
+from sametask.protocols.client import ClientSettings
+from sametask.protocols.server_process import ServerOptions, ServerProcess, server_process
+from sametask.protocols.variants import variants
+
+from . import postgres
+from .opening import opened_at
+from .voyager import Trip, agent
+
+VOYAGER = str(Path(__file__).with_name("voyager.py"))
+QUICK = "lease_s=1.5&beat_s=0.2"
+SETTINGS = ClientSettings(request_timeout_s=6.0, idle_timeout_s=2.0)
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def url(prepared: str) -> Generator[str]:
+    with postgres.database(prepared) as made:
+        yield made
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    return tmp_path / "ledger"
+
+
+def serving(url: str) -> contextlib.AbstractAsyncContextManager[ServerProcess]:
+    return server_process(ServerOptions((variants()["rest"],), f"{url}?{QUICK}", (VOYAGER,)))
+
+
+@asynccontextmanager
+async def servers(url: str, count: int) -> AsyncGenerator[list[ServerProcess]]:
+    async with AsyncExitStack() as stack:
+        started = await asyncio.gather(*(stack.enter_async_context(serving(url)) for _ in range(count)))
+        try:
+            yield started
+        finally:
+            for server in started:  # one that is stopped cannot be asked to drain
+                with contextlib.suppress(ProcessLookupError):
+                    server.process.send_signal(signal.SIGCONT)
+
+
+def client(server: ServerProcess) -> Any:
+    return variants()["rest"].connect()(server.endpoints["rest"].url, SETTINGS)
+
+
+async def followed(server: ServerProcess, task_id: str, after: int = 0) -> list[Event]:
+    async with client(server) as there:
+        return [event async for event in there.events(task_id, after)]
+
+
+async def lines(ledger: Path, enough: Callable[[list[list[str]]], bool]) -> list[list[str]]:
+    """What the ledger says, once it says enough."""
+    async with asyncio.timeout(60):
+        while True:
+            found = [line.split() for line in ledger.read_text().splitlines()] if ledger.exists() else []
+            if enough(found):
+                return found
+            await asyncio.sleep(0.02)
+
+
+def is_whole(events: list[Event], stops: int) -> None:
+    """Nothing lost, nothing twice, nothing out of order."""
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    states = [event.body.state for event in events if isinstance(event.body, StateChanged)]
+    assert states == [TaskState.SUBMITTED, TaskState.WORKING, TaskState.COMPLETED]
+    told = [event.body.done for event in events if isinstance(event.body, Progress)]
+    expected = [stop + part for stop in range(stops) for part in (0.25, 0.5)] + [*range(0, stops, 2)]
+    assert Counter(told) == Counter(expected)
+    for stop in range(stops):
+        assert told.index(stop + 0.25) < told.index(stop + 0.5)
+    diary = [event.body.artifact.parts[0].text for event in events if isinstance(event.body, ArtifactEmitted)]
+    assert diary == [str(stop) for stop in range(0, stops, 2)]
+
+
+async def test_any_server_answers_for_any_task(url, ledger):
+    trip = {"name": "t", "ledger": str(ledger)}
+    async with servers(url, 3) as (a, b, c), client(a) as on_a, client(c) as on_c:
+        task = await on_a.submit("voyager", "cross", trip)
+        assert (await followed(b, task.id))[-1].state is TaskState.INPUT_REQUIRED
+        await on_a.answer(task.id, "q1", {"ok": True})
+        asked = await on_c.wait(task.id)
+        assert asked.question.request_id == "q2"
+        await on_c.answer(task.id, "q2", {"ok": False})
+        events = await followed(b, task.id)
+        assert [event.state for event in events[-2:]] == ["working", "completed"]
+        assert (await on_a.get(task.id)).result == events[-1].body.result
+
+        circling = await on_a.submit("voyager", "circle", trip)
+        stream = asyncio.create_task(followed(b, circling.id))
+        await lines(ledger, lambda found: any("circling" in line for line in found))
+        await on_c.cancel(circling.id)
+        assert (await stream)[-1].state is TaskState.CANCELED
+        await lines(ledger, lambda found: any("stopped" in line for line in found))
+        with pytest.raises(TaskFinished):
+            await on_a.answer(circling.id, "q1", {"ok": True})
+
+
+@pytest.mark.parametrize("fate", [signal.SIGKILL, signal.SIGSTOP])
+async def test_when_the_server_that_runs_it_goes_another_carries_on_and_streams_elsewhere_too(url, ledger, fate):
+    async with servers(url, 2) as pair:
+        async with client(pair[0]) as there:
+            trip = {"name": "t", "ledger": str(ledger), "stops": 40, "pause_s": 0.1}
+            task = await there.submit("voyager", "travel", trip)
+        found = await lines(ledger, lambda found: len(found) >= 4)
+        runs, other = sorted(pair, key=lambda server: str(server.pid) != found[0][3])
+        async with client(other) as there:
+            events: list[Event] = []
+            async with asyncio.timeout(60):
+                async for event in there.events(task.id):
+                    if len(events) == 3:
+                        runs.process.send_signal(fate)
+                    events.append(event)
+        is_whole(events, 40)
+        frozen = ledger.read_text()
+        runs.process.send_signal(signal.SIGCONT)
+        if fate == signal.SIGSTOP:  # it may do no harm now: another task on it comes after whatever it still had to do
+            async with client(runs) as there:
+                more = await there.submit("voyager", "travel", {"name": "u", "ledger": str(ledger), "stops": 2})
+                assert (await there.wait(more.id)).state is TaskState.COMPLETED
+        assert await followed(other, task.id) == events
+        assert len({line.split()[3] for line in frozen.splitlines()}) == 2
+
+
+class Fleet:
+    """Three servers, one of which may be gone, or stand still."""
+
+    def __init__(self, url: str, seed: int) -> None:
+        self._url, self.chance = url, random.Random(seed)
+        self.up: dict[int, ServerProcess] = {}
+        self.done = asyncio.Event()
+        self.faults: list[str] = []
+
+    async def keep(self, place: int) -> None:
+        """A server in this place: when it ends, the next one."""
+        while not self.done.is_set():
+            async with serving(self._url) as server:
+                self.up[place] = server
+                ended = [asyncio.create_task(server.process.wait()), asyncio.create_task(self.done.wait())]
+                await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
+                for each in ended:
+                    each.cancel()
+                del self.up[place]
+
+    async def harm(self, count: int) -> None:
+        for _ in range(count):
+            await asyncio.sleep(self.chance.uniform(0.3, 1.2))
+            while len(self.up) < 2:
+                await asyncio.sleep(0.05)
+            victim = self.chance.choice(list(self.up.values()))
+            fault = self.chance.choice(["kill", "kill", "pause", "stall"])
+            self.faults.append(fault)
+            if fault == "kill":
+                victim.process.kill()
+                await victim.process.wait()
+            else:  # shorter, and longer, than its lease
+                victim.process.send_signal(signal.SIGSTOP)
+                await asyncio.sleep(0.4 if fault == "pause" else 3.0)
+                victim.process.send_signal(signal.SIGCONT)
+
+    async def ask(self, call: Callable[[Any], Awaitable[Any]]) -> Any:
+        """What one of the servers says, whichever can."""
+        while True:
+            if self.up:
+                server = self.chance.choice(list(self.up.values()))
+                with contextlib.suppress(ConnectionLost, Unavailable):
+                    async with client(server) as there:
+                        return await call(there)
+            await asyncio.sleep(0.05)
+
+    async def see_through(self, skill: str, trip: dict[str, Any]) -> list[Event]:
+        """One task from its submit to its end, by a client that moves from server to server."""
+        task = await self.ask(lambda there: there.submit("voyager", skill, trip, key=trip["name"]))
+        events: list[Event] = []
+        while not (events and events[-1].final):
+            events += await self.ask(lambda there: self._some(there, task.id, events))
+            if skill == "circle" and len(events) > 3:
+                with contextlib.suppress(TaskFinished):
+                    await self.ask(lambda there: there.cancel(task.id))
+            elif events and events[-1].state is TaskState.INPUT_REQUIRED:
+                asked = events[-1].body.question.request_id
+                await self.ask(lambda there, asked=asked: there.answer(task.id, asked, {"ok": True}))
+        return events
+
+    async def _some(self, there: Any, task_id: str, before: list[Event]) -> list[Event]:
+        found: list[Event] = []
+        with contextlib.suppress(ConnectionLost, Unavailable):
+            async with contextlib.aclosing(there.events(task_id, before[-1].seq if before else 0)) as stream:
+                async for event in stream:
+                    found.append(event)
+                    if len(found) > 40 or (len(found) > 5 and self.chance.random() < 0.05):
+                        break
+        return found
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_servers_that_die_and_stand_still_lose_repeat_and_reorder_nothing(url, ledger, look, seed):
+    stops, fleet = 24, Fleet(url, seed)
+    trips = [("travel", f"travel-{n}") for n in range(8)]
+    trips += [("cross", f"cross-{n}") for n in range(4)] + [("circle", f"circle-{n}") for n in range(3)]
+    async with asyncio.timeout(150), asyncio.TaskGroup() as group:
+        for place in range(3):
+            group.create_task(fleet.keep(place))
+        harm = group.create_task(fleet.harm(8))
+        tasks = {
+            name: group.create_task(
+                fleet.see_through(skill, {"name": name, "ledger": str(ledger), "stops": stops, "pause_s": 0.25})
+            )
+            for skill, name in trips
+        }
+        await harm
+        logs = {name: await task for name, task in tasks.items()}
+        fleet.done.set()
+    executed = [line.split() for line in ledger.read_text().splitlines()]
+    tokens = {(name, stop): [line[2] for line in executed if line[:2] == [name, stop]] for name, stop, *_ in executed}
+    stored = look("SELECT t.key, e.seq, e.body FROM tasks t JOIN events e ON e.task = t.n ORDER BY t.n, e.seq")
+    for name, events in logs.items():
+        assert [event.seq for event in events] == [seq for key, seq, _ in stored if key == name]
+        if name.startswith("travel"):
+            is_whole(events, stops)
+            visits = events[-1].body.result["visits"]
+            assert all(visit in tokens[name, str(stop)] for stop, visit in enumerate(visits))
+        elif name.startswith("cross"):
+            states = [event.state for event in events]
+            assert states == ["submitted", "working", "input_required", "working", "input_required", "working", "completed"]
+        else:
+            assert events[-1].state is TaskState.CANCELED
+    assert len({token for lists in tokens.values() for token in lists if token != "-"}) == sum(
+        line[2] != "-" for line in executed
+    )
+    assert look("SELECT COUNT(*) FROM tasks WHERE open OR owner IS NOT NULL") == [(0,)]
+    assert look("SELECT COUNT(*) FROM steps") == [(8 * stops + 4,)]
+    assert len(fleet.faults) == 8
+
+
+@asynccontextmanager
+async def worker(url: str) -> AsyncGenerator[asyncio.subprocess.Process]:
+    """`sametask worker`, once it says that it works."""
+    line = [sys.executable, "-P", "-m", "sametask.console.main", "worker", VOYAGER, "--engine", url]
+    process = await asyncio.create_subprocess_exec(*line, stderr=asyncio.subprocess.PIPE)
+    try:
+        assert process.stderr is not None
+        async with asyncio.timeout(60):
+            said = (await process.stderr.readline()).decode()
+        assert said.startswith("working (process "), said
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        _, rest = await process.communicate()
+        assert rest.decode() == "draining; unfinished tasks go on in other processes\n"
+        assert process.returncode == 0
+
+
+async def test_workers_share_the_tasks_and_keep_a_skills_limit_among_them(url, ledger, follow):
+    async with worker(url), worker(url), opened_at(url, agent) as engine:
+        for n in range(12):
+            trip = Trip(name=f"t{n}", ledger=str(ledger), pause_s=0.2)
+            last = await engine.submit(agent.skills["lane"], trip)
+        for task in await engine.list():
+            assert (await follow(engine, task.id))[-1].state is TaskState.COMPLETED
+        assert last.state is TaskState.SUBMITTED
+    running, most = 0, 0
+    found = [line.split() for line in ledger.read_text().splitlines()]
+    for _, what, *_ in found:
+        running += 1 if what == "begin" else -1
+        most = max(most, running)
+    assert most == 2
+    assert len(found) == 24
+
+
+async def test_a_worker_that_drains_gives_back_what_it_runs(url, ledger, follow):
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(worker(url))
+        async with opened_at(url, Agent("bystander", description=""), agent, running=1) as engine:
+            trip = Trip(name="t", ledger=str(ledger), stops=20, pause_s=0.2)
+            task = await engine.submit(agent.skills["travel"], trip)
+            await lines(ledger, lambda found: len(found) >= 2)
+            first.terminate()
+            events = await follow(engine, task.id)
+    is_whole(events, 20)
+
+
+async def test_of_those_that_wait_the_lowest_priority_begins_first(url, follow):
+    begun: list[str] = []
+    gate = asyncio.Event()
+    clerk = Agent("clerk", description="")
+
+    @clerk.skill
+    async def block(name: str, task: TaskContext) -> str:
+        begun.append(name)
+        await gate.wait()
+        return name
+
+    @clerk.skill(limits=Limits(priority=5))
+    async def urgent(name: str, task: TaskContext) -> str:
+        begun.append(name)
+        return name
+
+    @clerk.skill(long=True)
+    async def usual(name: str) -> str:
+        begun.append(name)
+        return name
+
+    async with opened_at(url, clerk, running=1) as engine:
+
+        async def submit(skill: str, name: str) -> str:
+            made = clerk.skills[skill]
+            return (await engine.submit(made, made.parse({"name": name}))).id
+
+        first = await submit("block", "first")
+        await follow(engine, first, until=lambda event: event.state is TaskState.WORKING)
+        waiting = [await submit("usual", f"usual {n}") for n in range(3)]
+        waiting += [await submit("urgent", f"urgent {n}") for n in range(3)]
+        gate.set()
+        for task_id in waiting:
+            await follow(engine, task_id)
+    assert begun == ["first", "urgent 0", "urgent 1", "urgent 2", "usual 0", "usual 1", "usual 2"]
+
+
+async def test_no_more_begin_in_a_period_than_the_limit_says_and_all_that_is_stored_is_json(url, follow, look):
+    clerk = Agent("clerk", description="")
+
+    @clerk.skill(limits=Limits(starts=2, per_s=1.5), long=True)
+    async def write(text: str) -> str:
+        return text
+
+    async with opened_at(url, clerk) as engine:
+        skill = clerk.skills["write"]
+        tasks = [await engine.submit(skill, skill.parse({"text": str(n)})) for n in range(5)]
+        for task in tasks:
+            await follow(engine, task.id)
+    rows = look(
+        "SELECT started_at_epoch_ms, serialization, application_version, inputs, output, status"
+        " FROM sametask_dbos.workflow_status JOIN sametask_dbos.workflow_input USING (workflow_uuid)"
+        " LEFT JOIN sametask_dbos.workflow_output USING (workflow_uuid) ORDER BY started_at_epoch_ms"
+    )
+    begun = [row[0] for row in rows]
+    assert all(begun[n + 2] - begun[n] >= 1490 for n in range(3))
+    assert {row[1] for row in rows} == {"portable_json"}
+    assert {row[2] for row in rows} == {schema.APPLICATION_VERSION} == {"sametask-1"}
+    for row in rows:
+        assert json.loads(row[3])["positionalArgs"][2:] == ["clerk", "write"]
+        assert row[4] is None or json.loads(row[4]) is None
+
+
+async def test_a_question_leaves_its_place_in_the_queue_to_others(url, follow, ledger):
+    async with opened_at(url, agent, running=1) as engine:
+        asks = [await engine.submit(agent.skills["cross"], Trip(name=str(n), ledger=str(ledger))) for n in range(3)]
+        for task in asks:
+            await follow(engine, task.id, until=lambda event: event.state is TaskState.INPUT_REQUIRED)
+
+
+async def test_a_database_of_a_newer_release_is_refused_and_one_that_an_older_one_uses_is_not_touched(url, look, monkeypatch):
+    async with opened_at(url, agent):
+        monkeypatch.setattr(schema, "SCHEMA_VERSION", 2)
+        monkeypatch.setitem(schema.MIGRATIONS, 2, "ALTER TABLE sametask.about ADD COLUMN more TEXT")
+        with pytest.raises(Unavailable, match="in use by 1 processes of an earlier release; accepted: once those have stopped"):
+            check_engine(url)
+        assert look("SELECT * FROM about") == [(1,)]
+    check_engine(url)
+    assert look("SELECT * FROM about") == [(2, None)]
+    monkeypatch.undo()
+    with pytest.raises(Unavailable, match="has schema version 2, made by a newer release; accepted: up to 1"):
+        check_engine(url)
+
+
+async def test_two_engines_of_a_process_share_its_dbos_or_the_second_is_refused(url, prepared):
+    other = Agent("other", description="")
+
+    @other.skill(long=True)
+    async def work(text: str) -> str:
+        return text
+
+    async with opened_at(url, agent):
+        with pytest.raises(InvalidInput, match="one distributed engine per process"):
+            async with opened_at(url, other):
+                pass
+        with postgres.database(prepared) as elsewhere, pytest.raises(InvalidInput, match="one distributed engine per process"):
+            async with opened_at(elsewhere, agent):
+                pass
+        async with opened_at(url, agent):
+            pass
+
+
+async def test_a_server_that_is_not_there_is_one_line_without_the_password():
+    address = "postgresql://me:secret@127.0.0.1:1/tasks"
+    with pytest.raises(Unavailable, match=r"store: postgresql://me@127.0.0.1:1/tasks cannot be used") as refused:
+        async with open_engine(address, Roster([agent])):
+            pass
+    assert "secret" not in str(refused.value.to_json())
+    with pytest.raises(InvalidInput, match="postgresql://USER@HOST:PORT/DATABASE is accepted") as refused:
+        check_engine("postgresql://me:secret@host:port:port/tasks")
+    assert "secret" not in str(refused.value.to_json())
+    with pytest.raises(InvalidInput, match="lease_s: a number of seconds") as refused:
+        check_engine(f"{address}?lease_s=soon")
+    assert "secret" not in str(refused.value.to_json())
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(Unavailable, match=r"accepted: after pip install sametask\[distributed\]"):
+        open_engine("postgresql://localhost/tasks", Roster([]))
+    with pytest.raises(SametaskError, match=r"pip install sametask\[distributed\]"):
+        check_engine("postgres://localhost/tasks")
