@@ -37,11 +37,14 @@ def prepared() -> Generator[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """The same test body runs over both engines, but for what is about the embedded one or asks for the `store` file."""
+    """The same test body runs over both engines, but for what is about one of them or asks for the `store` file."""
     if "url" in metafunc.fixturenames:
-        embedded = metafunc.definition.get_closest_marker("embedded") is not None
-        embedded = embedded or "store" in inspect.signature(metafunc.function).parameters
-        metafunc.parametrize("url", ["sqlite"] if embedded else ["sqlite", "postgres"], indirect=True)
+        marked = {marker.name for marker in metafunc.definition.iter_markers()}
+        about_a_file = "store" in inspect.signature(metafunc.function).parameters
+        chosen = ["sqlite"] if "distributed" not in marked else []
+        if "embedded" not in marked and not about_a_file:
+            chosen.append("postgres")
+        metafunc.parametrize("url", chosen, indirect=True)
 
 
 @pytest.fixture

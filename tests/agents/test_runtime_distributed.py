@@ -9,7 +9,7 @@ import random
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -30,14 +30,9 @@ from .voyager import Trip, agent
 
 VOYAGER = str(Path(__file__).with_name("voyager.py"))
 QUICK = "lease_s=1.5&beat_s=0.2"
-SETTINGS = ClientSettings(request_timeout_s=6.0, idle_timeout_s=2.0)
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def url(prepared: str) -> Generator[str]:
-    with postgres.database(prepared) as made:
-        yield made
+PATIENT = ClientSettings()
+HASTY = ClientSettings(connect_timeout_s=2.0, request_timeout_s=6.0, idle_timeout_s=2.0)
+pytestmark = [pytest.mark.slow, pytest.mark.distributed]
 
 
 @pytest.fixture
@@ -61,8 +56,8 @@ async def servers(url: str, count: int) -> AsyncGenerator[list[ServerProcess]]:
                     server.process.send_signal(signal.SIGCONT)
 
 
-def client(server: ServerProcess) -> Any:
-    return variants()["rest"].connect()(server.endpoints["rest"].url, SETTINGS)
+def client(server: ServerProcess, settings: ClientSettings = PATIENT) -> Any:
+    return variants()["rest"].connect()(server.endpoints["rest"].url, settings)
 
 
 async def followed(server: ServerProcess, task_id: str, after: int = 0) -> list[Event]:
@@ -74,10 +69,13 @@ async def lines(ledger: Path, enough: Callable[[list[list[str]]], bool]) -> list
     """What the ledger says, once it says enough."""
     async with asyncio.timeout(60):
         while True:
-            found = [line.split() for line in ledger.read_text().splitlines()] if ledger.exists() else []
-            if enough(found):
+            if enough(found := read(ledger)):
                 return found
             await asyncio.sleep(0.02)
+
+
+def read(ledger: Path) -> list[list[str]]:
+    return [line.split() for line in ledger.read_text().splitlines()] if ledger.exists() else []
 
 
 def is_whole(events: list[Event], stops: int) -> None:
@@ -113,8 +111,6 @@ async def test_any_server_answers_for_any_task(url, ledger):
         await on_c.cancel(circling.id)
         assert (await stream)[-1].state is TaskState.CANCELED
         await lines(ledger, lambda found: any("stopped" in line for line in found))
-        with pytest.raises(TaskFinished):
-            await on_a.answer(circling.id, "q1", {"ok": True})
 
 
 @pytest.mark.parametrize("fate", [signal.SIGKILL, signal.SIGSTOP])
@@ -133,14 +129,14 @@ async def test_when_the_server_that_runs_it_goes_another_carries_on_and_streams_
                         runs.process.send_signal(fate)
                     events.append(event)
         is_whole(events, 40)
-        frozen = ledger.read_text()
-        runs.process.send_signal(signal.SIGCONT)
+        executed = read(ledger)
         if fate == signal.SIGSTOP:  # it may do no harm now: another task on it comes after whatever it still had to do
+            runs.process.send_signal(signal.SIGCONT)
             async with client(runs) as there:
                 more = await there.submit("voyager", "travel", {"name": "u", "ledger": str(ledger), "stops": 2})
                 assert (await there.wait(more.id)).state is TaskState.COMPLETED
         assert await followed(other, task.id) == events
-        assert len({line.split()[3] for line in frozen.splitlines()}) == 2
+        assert len({line[3] for line in executed}) == 2
 
 
 class Fleet:
@@ -166,7 +162,7 @@ class Fleet:
     async def harm(self, count: int) -> None:
         for _ in range(count):
             await asyncio.sleep(self.chance.uniform(0.3, 1.2))
-            while len(self.up) < 2:
+            while len(self.up) < 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
             victim = self.chance.choice(list(self.up.values()))
             fault = self.chance.choice(["kill", "kill", "pause", "stall"])
@@ -185,7 +181,7 @@ class Fleet:
             if self.up:
                 server = self.chance.choice(list(self.up.values()))
                 with contextlib.suppress(ConnectionLost, Unavailable):
-                    async with client(server) as there:
+                    async with client(server, HASTY) as there:
                         return await call(there)
             await asyncio.sleep(0.05)
 
@@ -194,7 +190,8 @@ class Fleet:
         task = await self.ask(lambda there: there.submit("voyager", skill, trip, key=trip["name"]))
         events: list[Event] = []
         while not (events and events[-1].final):
-            events += await self.ask(lambda there: self._some(there, task.id, events))
+            after = len(events)
+            events += await self.ask(lambda there, after=after: self._some(there, task.id, after))
             if skill == "circle" and len(events) > 3:
                 with contextlib.suppress(TaskFinished):
                     await self.ask(lambda there: there.cancel(task.id))
@@ -203,10 +200,10 @@ class Fleet:
                 await self.ask(lambda there, asked=asked: there.answer(task.id, asked, {"ok": True}))
         return events
 
-    async def _some(self, there: Any, task_id: str, before: list[Event]) -> list[Event]:
+    async def _some(self, there: Any, task_id: str, after: int) -> list[Event]:
         found: list[Event] = []
         with contextlib.suppress(ConnectionLost, Unavailable):
-            async with contextlib.aclosing(there.events(task_id, before[-1].seq if before else 0)) as stream:
+            async with contextlib.aclosing(there.events(task_id, after)) as stream:
                 async for event in stream:
                     found.append(event)
                     if len(found) > 40 or (len(found) > 5 and self.chance.random() < 0.05):
@@ -232,7 +229,7 @@ async def test_servers_that_die_and_stand_still_lose_repeat_and_reorder_nothing(
         await harm
         logs = {name: await task for name, task in tasks.items()}
         fleet.done.set()
-    executed = [line.split() for line in ledger.read_text().splitlines()]
+    executed = read(ledger)
     tokens = {(name, stop): [line[2] for line in executed if line[:2] == [name, stop]] for name, stop, *_ in executed}
     stored = look("SELECT t.key, e.seq, e.body FROM tasks t JOIN events e ON e.task = t.n ORDER BY t.n, e.seq")
     for name, events in logs.items():
@@ -282,7 +279,7 @@ async def test_workers_share_the_tasks_and_keep_a_skills_limit_among_them(url, l
             assert (await follow(engine, task.id))[-1].state is TaskState.COMPLETED
         assert last.state is TaskState.SUBMITTED
     running, most = 0, 0
-    found = [line.split() for line in ledger.read_text().splitlines()]
+    found = read(ledger)
     for _, what, *_ in found:
         running += 1 if what == "begin" else -1
         most = max(most, running)
@@ -352,9 +349,9 @@ async def test_no_more_begin_in_a_period_than_the_limit_says_and_all_that_is_sto
         for task in tasks:
             await follow(engine, task.id)
     rows = look(
-        "SELECT started_at_epoch_ms, serialization, application_version, inputs, output, status"
-        " FROM sametask_dbos.workflow_status JOIN sametask_dbos.workflow_input USING (workflow_uuid)"
-        " LEFT JOIN sametask_dbos.workflow_output USING (workflow_uuid) ORDER BY started_at_epoch_ms"
+        "SELECT s.started_at_epoch_ms, s.serialization, s.application_version, i.inputs, o.output"
+        " FROM sametask_dbos.workflow_status s JOIN sametask_dbos.workflow_input i USING (workflow_uuid)"
+        " LEFT JOIN sametask_dbos.workflow_output o USING (workflow_uuid) ORDER BY s.started_at_epoch_ms"
     )
     begun = [row[0] for row in rows]
     assert all(begun[n + 2] - begun[n] >= 1490 for n in range(3))
@@ -411,7 +408,7 @@ async def test_a_server_that_is_not_there_is_one_line_without_the_password():
             pass
     assert "secret" not in str(refused.value.to_json())
     with pytest.raises(InvalidInput, match="postgresql://USER@HOST:PORT/DATABASE is accepted") as refused:
-        check_engine("postgresql://me:secret@host:port:port/tasks")
+        check_engine("postgresql://me:secret@host/tasks?colour=red")
     assert "secret" not in str(refused.value.to_json())
     with pytest.raises(InvalidInput, match="lease_s: a number of seconds") as refused:
         check_engine(f"{address}?lease_s=soon")

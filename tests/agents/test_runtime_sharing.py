@@ -68,7 +68,7 @@ async def test_one_answers_and_cancels_what_the_other_runs(pair, follow):
     await follow(a, both.id, until=lambda event: event.state is TaskState.INPUT_REQUIRED)
     await asyncio.gather(*(a.answer(both.id, "q1", {"ok": ok}) for ok in (True, False, False)))
     assert [event.state for event in await follow(a, both.id)][2:] == ["input_required", "working", "completed"]
-    assert (await b.get(both.id)).result == {"total": 1}
+    assert (await b.get(both.id)).result in ({"total": 1}, {"total": 0})  # one of those that came at once
     events = await follow(a, answered.id)
     assert [event.state for event in events] == ["submitted", "working", "input_required", "working", "completed"]
     assert (await b.get(answered.id)).result == {"total": 1}
