@@ -91,8 +91,12 @@ def queues_of(skills: Iterable[Skill], poll_s: float, running: int) -> dict[str,
 
 
 def make_dbos_schema(place: Place) -> None:
-    """Blocks. Only one process at a time may call it."""
-    DBOS.migrate(place.url, schema=DBOS_SCHEMA)
+    """Blocks. Only one process at a time may call it. Raises: Unavailable."""
+    try:
+        DBOS.migrate(place.url, schema=DBOS_SCHEMA)
+    except Exception as error:
+        # The wall between us and DBOS: it tells no class for a server that is away.
+        raise place.unavailable(error) from None
 
 
 class Dispatcher:
@@ -130,8 +134,11 @@ class Dispatcher:
         here._engines.append(engine)
         try:
             await asyncio.shield(here._opened)
-        except BaseException:
-            await here.leave(engine)
+        except BaseException as error:
+            if await here.leave(engine):
+                here.close()
+            if isinstance(error, Exception):  # as above
+                raise place.unavailable(error) from None
             raise
         return here
 

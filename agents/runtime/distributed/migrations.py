@@ -6,7 +6,7 @@ from typing import LiteralString
 
 FIRST = """
 CREATE SCHEMA sametask;
-CREATE TABLE sametask.about(version INT NOT NULL);
+CREATE TABLE sametask.about(version INT NOT NULL, dbos TEXT NOT NULL DEFAULT '');
 INSERT INTO sametask.about VALUES(1);
 CREATE TABLE sametask.tasks(
     n BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, skill TEXT NOT NULL,

@@ -6,6 +6,8 @@ in which process; DBOS makes and migrates it.
 
 from __future__ import annotations
 
+import threading
+from importlib.metadata import version
 from typing import Any
 
 import psycopg
@@ -18,6 +20,7 @@ SCHEMA_VERSION = max(MIGRATIONS)
 APPLICATION_VERSION = f"sametask-{SCHEMA_VERSION}"
 """Of DBOS: which processes may run each other's work. Pinned: those that share a schema version do, whatever their source."""
 DBOS_SCHEMA = "sametask_dbos"
+DBOS_VERSION = version("dbos")
 LOCKS = 0x73616D65
 """The first key of our advisory locks ("same"), so that another program's do not meet them."""
 
@@ -80,8 +83,10 @@ def prepare(place: Place) -> None:
     """
     try:
         with psycopg.connect(place.conninfo, autocommit=True) as db:
-            if _version(db) != SCHEMA_VERSION or not _dbos_is_there(db):
-                db.execute("SELECT pg_advisory_lock(%s, 0)", (LOCKS,))
+            if _versions(db) != (SCHEMA_VERSION, DBOS_VERSION):
+                # Not by a statement that waits: its snapshot would keep DBOS's CREATE INDEX CONCURRENTLY waiting for us.
+                while db.execute("SELECT pg_try_advisory_lock(%s, 0)", (LOCKS,)).fetchone() != (True,):
+                    threading.Event().wait(0.1)
                 _make(db, place)
             elif db.execute("SELECT pg_is_in_recovery()").fetchone() == (True,):
                 raise place.unavailable(Exception("it is a standby, which takes no writes"))
@@ -90,23 +95,25 @@ def prepare(place: Place) -> None:
 
 
 def _make(db: psycopg.Connection[Any], place: Place) -> None:
-    version = _version(db)
-    if version > SCHEMA_VERSION:
+    found, dbos = _versions(db)
+    if found > SCHEMA_VERSION:
         raise Unavailable(
-            f"store: {place} has schema version {version}, made by a newer release; accepted: up to {SCHEMA_VERSION}",
+            f"store: {place} has schema version {found}, made by a newer release; accepted: up to {SCHEMA_VERSION}",
             field="store",
             value=str(place),
         )
-    if version < SCHEMA_VERSION:
-        if version:
+    if found < SCHEMA_VERSION:
+        if found:
             _refuse_while_in_use(db, place)
         with db.transaction():
-            for step in range(version + 1, SCHEMA_VERSION + 1):
+            for step in range(found + 1, SCHEMA_VERSION + 1):
                 db.execute(MIGRATIONS[step])
             db.execute("UPDATE sametask.about SET version = %s", (SCHEMA_VERSION,))
-    from .dispatch import make_dbos_schema
+    if dbos != DBOS_VERSION:
+        from .dispatch import make_dbos_schema
 
-    make_dbos_schema(place)
+        make_dbos_schema(place)
+        db.execute("UPDATE sametask.about SET dbos = %s", (DBOS_VERSION,))  # not before it is whole
 
 
 def _refuse_while_in_use(db: psycopg.Connection[Any], place: Place) -> None:
@@ -121,12 +128,9 @@ def _refuse_while_in_use(db: psycopg.Connection[Any], place: Place) -> None:
         )
 
 
-def _version(db: psycopg.Connection[Any]) -> int:
+def _versions(db: psycopg.Connection[Any]) -> tuple[int, str]:
+    """Of our schema, and of the DBOS that made its own; 0 and "" where there is none."""
     if db.execute("SELECT to_regclass('sametask.about')").fetchone() == (None,):
-        return 0
-    row = db.execute("SELECT version FROM sametask.about").fetchone()
-    return 0 if row is None else row[0]
-
-
-def _dbos_is_there(db: psycopg.Connection[Any]) -> bool:
-    return db.execute("SELECT to_regclass(%s)", (f"{DBOS_SCHEMA}.workflow_status",)).fetchone() != (None,)
+        return 0, ""
+    found, dbos = db.execute("SELECT version, dbos FROM sametask.about").fetchone() or (0, "")
+    return found, dbos
