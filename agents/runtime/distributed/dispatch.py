@@ -47,6 +47,9 @@ class Json(Serializer):
 class Takes(Protocol):
     """An engine, as far as runs are concerned."""
 
+    @property
+    def draining(self) -> bool: ...
+
     def takes(self, agent: str, skill: str) -> bool: ...
 
     async def run_here(self, n: int, epoch: int) -> None: ...
@@ -120,6 +123,7 @@ class Dispatcher:
             system_database_pool_size=2,
             application_name=APPLICATION,
             lazy=True,
+            retry_connection_errors=False,  # it would block for up to a minute; whoever calls tries again
         )
         self._opened: asyncio.Future[None] = asyncio.ensure_future(anyio.to_thread.run_sync(self._launch))
 
@@ -208,7 +212,11 @@ class Dispatcher:
             if engine.takes(agent, skill):
                 await engine.run_here(n, epoch)
                 return
-        await self._engines[0].put_back(n, epoch)
+        for engine in self._engines:
+            if not engine.draining:
+                await engine.put_back(n, epoch)
+                return
+        await asyncio.Event().wait()  # this process leaves, and gives it back then
 
     async def pending_of(self, executor: str) -> list[str]:
         """The runs that were given to that process and are not over."""

@@ -12,9 +12,9 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Concatenate
 
 import anyio
 import anyio.to_thread
@@ -35,7 +35,7 @@ from .journal import PostgresJournal
 from .log import Db
 from .retention import prune
 from .schema import Place, place_of, prepare
-from .store import LOST, Store
+from .store import Given, Result, Store
 from .webhooks import PostgresWebhooks
 from .writer import Writer
 
@@ -76,7 +76,6 @@ class PostgresEngine:
         self._queues = queues_of(roster.skills(), settings.queue_poll_s, settings.running)
         self._runners: dict[int, Runner[PostgresJournal]] = {}
         self._slots: dict[int, asyncio.Event] = {}
-        self._taking: set[int] = set()
         self._given_up: set[int] = set()
         self._followers: dict[int, set[asyncio.Event]] = {}
         self._draining = False
@@ -154,7 +153,7 @@ class PostgresEngine:
         """Bury ourselves: nobody is to wait for us."""
         last = await self._dispatcher.leave(self)
         try:
-            with contextlib.suppress(Unavailable, *LOST):
+            with contextlib.suppress(Exception):  # as in `_beat`; then our neighbours bury us
                 runs = await self._dispatcher.pending_of(self._dispatcher.executor) if last else []
                 await self._store.write(presence.set_all_free, self._me, None, runs)
                 await self._dispatcher.give_up(runs)
@@ -314,45 +313,72 @@ class PostgresEngine:
 
     # What DBOS asks of us.
 
+    @property
+    def draining(self) -> bool:
+        return self._draining
+
     def takes(self, agent: str, skill: str) -> bool:
         return not self._draining and agent in self._roster and skill in self._roster[agent].skills
 
     async def put_back(self, n: int, epoch: int) -> None:
-        with contextlib.suppress(Unavailable):
-            await self._store.read(log.put_back, n, epoch)
+        await self._persistently(log.put_back, n, epoch)
 
     async def run_here(self, n: int, epoch: int) -> None:
-        """Take the task and run it; returns when it no longer takes anyone's place in its queue."""
-        if n in self._taking or n in self._runners:
-            return  # the run before it is on its way out, and sets the task free
-        self._taking.add(n)
+        """Take the task and run it; returns when it no longer takes anyone's place in its queue.
+
+        Not before it is ours or known to be unwanted: a run that is over is not begun again, so that one that did nothing would
+        leave its task to nobody.
+        """
+        if (runner := self._runners.get(n)) is not None:
+            if runner.journal.epoch >= epoch:
+                return
+            runner.stop()  # it was taken from us, and we have not heard of it yet
+            await asyncio.wait([runner.task], timeout=self._settings.stop_grace_s)
+        taken = await self._persistently(self._claim, n, epoch)
+        if taken is None:
+            return
         try:
-            taken = await self._store.read(log.claim, n, epoch, self._me)
-            if taken is None:
-                return
-            self._given_up.add(n)  # until it runs: it must not be ours and yet not run
             past = await self._store.read(log.past, n)
-            if self._draining:
-                return
-            self._given_up.discard(n)
-            skill = self._roster.skill(taken.claim.agent, taken.claim.skill)
-            slot = self._slots[n] = asyncio.Event()
-            # One that waits for an answer takes nobody's place, unless the skill says how many there may be.
-            on_ask = self._leave_queue if skill.limits.concurrency is None else _stay
-            self._runners[n] = Runner(
-                taken.claim,
-                skill,
-                None,
-                past,
-                lambda lose: PostgresJournal(self._store, self._writer, taken, lose, on_ask, self._wake_followers),
-                self._on_end,
-                self._settings.cancel_grace_s,
-            )
         except SametaskError:
-            return  # Postgres is away: whoever finds that this run never began makes another one
-        finally:
-            self._taking.discard(n)
+            self._given_up.add(n)  # it must not be ours and yet not run
+            return
+        if self._draining:
+            return
+        skill = self._roster.skill(taken.claim.agent, taken.claim.skill)
+        slot = self._slots[n] = asyncio.Event()
+        # One that waits for an answer takes nobody's place, unless the skill says how many there may be.
+        on_ask = self._leave_queue if skill.limits.concurrency is None else _stay
+        self._runners[n] = Runner(
+            taken.claim,
+            skill,
+            None,
+            past,
+            lambda lose: PostgresJournal(self._store, self._writer, taken, lose, on_ask, self._wake_followers),
+            self._on_end,
+            self._settings.cancel_grace_s,
+        )
         await slot.wait()
+
+    async def _claim(self, db: Db, n: int, epoch: int) -> log.Taken | None:
+        taken = await log.claim(db, n, epoch, self._me)
+        if taken is None and not await presence.is_there(db, self._me):
+            # We were buried while we stood still, and take nothing before we are there again.
+            await self._arrive(db)
+            taken = await log.claim(db, n, epoch, self._me)
+        return taken
+
+    async def _arrive(self, db: Db) -> None:
+        await presence.arrive(db, self._me, self._dispatcher.executor, self._settings.lease_s)
+
+    async def _persistently(
+        self, query: Callable[Concatenate[Db, Given], Awaitable[Result]], *args: Given.args, **kwargs: Given.kwargs
+    ) -> Result:
+        """As the store's `read`, for as long as it takes."""
+        while True:
+            try:
+                return await self._store.read(query, *args, **kwargs)
+            except Unavailable:
+                await asyncio.sleep(self._settings.beat_s)
 
     def _leave_queue(self, n: int) -> None:
         if (slot := self._slots.get(n)) is not None:
@@ -440,20 +466,24 @@ class PostgresEngine:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self._settings.beat_s)
-            with contextlib.suppress(Unavailable, *LOST):
+            try:
                 await self._tick()
+            except Exception:
+                # The wall: whatever Postgres or DBOS raised while the server was away, the next beat comes.
+                continue
 
     async def _tick(self) -> None:
         """Show that we live, see to what went wrong here, and look after our neighbours."""
         if not await self._store.read(presence.beat, self._me):
-            for runner in self._runners.values():
-                runner.stop()
-            await self._store.read(presence.arrive, self._me, self._dispatcher.executor, self._settings.lease_s)
+            await self._store.read(self._arrive)
         await self._check(list(self._runners))
-        given_up = [n for n in self._given_up if n not in self._taking]
-        if given_up:
-            await self._store.write(log.set_free, self._me, given_up)
+        if given_up := [*self._given_up]:
             self._given_up.difference_update(given_up)
+            try:
+                await self._store.write(log.set_free, self._me, given_up)
+            except BaseException:
+                self._given_up.update(given_up)
+                raise
         # What DBOS says is running here, twice, and is not: its start was lost to a broken connection.
         never_begun = await self._dispatcher.never_begun()
         if lost := self._lost_runs & never_begun:

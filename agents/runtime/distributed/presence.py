@@ -57,6 +57,10 @@ async def arrive(db: Db, me: str, executor: str, lease_s: float) -> None:
     await db.execute("INSERT INTO workers VALUES(%s, %s, 1, %s) ON CONFLICT(id) DO NOTHING", (me, executor, lease_s))
 
 
+async def is_there(db: Db, me: str) -> bool:
+    return await (await db.execute("SELECT 1 FROM workers WHERE id = %s", (me,))).fetchone() is not None
+
+
 async def beat(db: Db, me: str) -> bool:
     """Shape: False when this worker has been buried."""
     found = await db.execute("UPDATE workers SET beats = beats + 1 WHERE id = %s", (me,))

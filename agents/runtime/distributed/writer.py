@@ -27,13 +27,16 @@ PENDING_COUNT = 4096
 PENDING_BYTES = 8 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Run:
-    """The run that writes: row number of the task, epoch, and what is to be called when a posted write could not be made."""
+    """The run that writes: row number of the task, epoch, and what is to be called when a posted write could not be made. Once
+    one was not, none of its later ones is: a log must have no hole.
+    """
 
     n: int
     epoch: int
     lose: Callable[[Exception], None]
+    failure: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +141,9 @@ class Writer:
                 self._urgent.clear()
             standing: set[tuple[int, int]] = set()
             failure: Exception = Fenced()
+            wanted = [write for write in batch if write.run.failure is None]
             try:
-                standing = await self._send(batch)
+                standing = await self._send(wanted) if wanted else standing
             except SametaskError as error:
                 failure = error
             except Exception as error:
@@ -165,14 +169,17 @@ class Writer:
         for write in batch:
             self._pending_count -= 1
             self._pending_bytes -= write.size_bytes
-            if (write.run.n, write.run.epoch) in standing:
-                changed.add(write.run.n)
+            run = write.run
+            if run.failure is None and (run.n, run.epoch) in standing:
+                changed.add(run.n)
                 if write.done is not None and not write.done.done():
                     write.done.set_result(None)
-            elif write.done is None:
-                write.run.lose(failure)
+                continue
+            run.failure = run.failure or failure
+            if write.done is None:
+                run.lose(run.failure)
             elif not write.done.done():
-                write.done.set_exception(failure)
+                write.done.set_exception(run.failure)
         self._room.set()
         self._on_commit(changed)
 
