@@ -19,7 +19,7 @@ async def run_worker(files: tuple[str, ...], engine_url: str) -> int:
     Raises: InvalidInput for what was typed, Unavailable for a database that cannot be had.
     """
     if not is_distributed(engine_url):
-        raise InvalidInput("engine", engine_url, "accepted: postgresql://USER@HOST:PORT/DATABASE, which processes share")
+        raise InvalidInput("engine", shown(engine_url), "accepted: postgresql://USER@HOST:PORT/DATABASE, which processes share")
     with claimed_stdout(), stop_signals() as stop:
         roster = roster_of(files)
         async with open_engine(engine_url, roster):
