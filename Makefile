@@ -32,6 +32,7 @@ bench: $(VENV)/.runtime
 	@$(BIN)/python -m sametask.measurements.timing.throughput $(ARGS)
 	@$(BIN)/python -m sametask.measurements.timing.tail
 	@$(BIN)/python -m sametask.measurements.timing.startup
+	@$(BIN)/python -m sametask.measurements.timing.durable
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import Any, Generic, Protocol, TypeVar, get_args, get_type_hints, overload
+from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -351,8 +352,23 @@ def invalid_input(error: ValidationError) -> InvalidInput:
     return InvalidInput(path or "input", first["input"], accepted)
 
 
+_RETURNS: WeakKeyDictionary[Callable[..., Any], TypeAdapter[Any] | None] = WeakKeyDictionary()
+"""What was found out before: a task that is replayed asks for each of its steps. A function that is gone is forgotten."""
+
+
 def return_type(function: Callable[..., Any]) -> TypeAdapter[Any] | None:
     """The adapter of what `function` is annotated to return, or None where it is not annotated."""
+    function = getattr(function, "__func__", function)
+    try:
+        known = function in _RETURNS
+    except TypeError:  # an object that is called, and has no hash or no weak references
+        return _return_type(function)
+    if not known:
+        _RETURNS[function] = _return_type(function)
+    return _RETURNS[function]
+
+
+def _return_type(function: Callable[..., Any]) -> TypeAdapter[Any] | None:
     try:
         hint = get_type_hints(function).get("return")
     except (NameError, TypeError):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from ..agents.errors import InvalidInput, SametaskError
 from ..measurements import suite
 from ..measurements.run_folder import RunFolder, latest
+
+if TYPE_CHECKING:
+    from ..measurements.shards.coordinator import Fleet
 
 INTERRUPTED = 130
 
@@ -26,6 +31,9 @@ class Comparison:
     out: str
     agent: str = ""
     cases: str = ""
+    engine: str = ""
+    shard_workers: int = 0
+    resume: str = ""
 
 
 def run_comparison(wanted: Comparison) -> int:
@@ -33,20 +41,61 @@ def run_comparison(wanted: Comparison) -> int:
 
     Shape: the exit code.
     """
-    plan = suite.plan(wanted.suite, wanted.only, wanted.variants, wanted.seed, wanted.agent, wanted.cases)
-    folder = suite.begin(plan, wanted.out)
+    fleet = _fleet(wanted)
+    if wanted.resume:
+        plan, folder = suite.resume(wanted.resume)
+    else:
+        arguments = (wanted.suite, wanted.only, wanted.variants, wanted.seed, wanted.agent, wanted.cases)
+        plan = suite.plan(*arguments, together=fleet is not None)
+        folder = suite.begin(plan, wanted.out)
     stderr = Console(stderr=True)
     names = ", ".join(variant.name for variant in plan.variants)
     stderr.print(f"{plan.effort.name} suite over {names}; Ctrl-C keeps what was measured", style="dim", highlight=False)
     try:
         with _Bars(stderr) as bars:
-            asyncio.run(suite.run(plan, folder, bars.tell))
+            asyncio.run(suite.run(plan, folder, bars.tell, fleet))
     except KeyboardInterrupt:
-        stderr.print(f"interrupted: what was measured is kept in {folder.path}", style="yellow", highlight=False)
+        how = f"; --resume {folder.path} goes on" if fleet else ""
+        stderr.print(f"interrupted: what was measured is kept in {folder.path}{how}", style="yellow", highlight=False)
         _report(folder)
         return INTERRUPTED
+    except SametaskError as error:
+        if fleet:
+            error.add_note(f"what was measured is kept; --resume {folder.path} goes on")
+        raise
     _report(folder)
     return 0
+
+
+def _fleet(wanted: Comparison) -> Fleet | None:
+    """Raises: InvalidInput for what does not go together."""
+    if not wanted.engine:
+        for name, value in (("shard-workers", wanted.shard_workers), ("resume", wanted.resume)):
+            if value:
+                raise InvalidInput.missing("engine", f"{name} is for several workers, which share a store: --engine URL")
+        return None
+    if wanted.resume and _asked(wanted) != _asked(Comparison("quick", (), (), 0, wanted.out)):
+        raise InvalidInput(
+            "resume", wanted.resume, "accepted: with --engine and --shard-workers alone; the folder has the rest"
+        )
+    from ..measurements.shards.coordinator import Fleet
+
+    fleet = Fleet(wanted.engine, wanted.shard_workers)
+    asyncio.run(_look(wanted.engine))
+    return fleet
+
+
+async def _look(engine: str) -> None:
+    """Learn now, before there is a folder, what is wrong with the store. Raises: as `open_engine`."""
+    from ..agents.contract import Roster
+    from ..agents.runtime import open_engine
+
+    async with open_engine(engine, Roster([])):
+        return
+
+
+def _asked(wanted: Comparison) -> Comparison:
+    return replace(wanted, engine="", shard_workers=0, resume="")
 
 
 def derive_again(run: str, out: str) -> None:

@@ -152,7 +152,7 @@ def call(
 @app.command()
 def compare(
     suite: Annotated[str, typer.Option(help="quick (under two minutes) or full (many trials).")] = "quick",
-    only: Annotated[str, typer.Option(help="Metrics, separated by commas: round-trips, integration-code, long-haul.")] = "",
+    only: Annotated[str, typer.Option(help="Metrics, by commas: round-trips, integration-code, long-haul, throughput.")] = "",
     variants: Annotated[str, typer.Option(help="Variants, separated by commas.")] = "",
     seed: Annotated[int, typer.Option(help="Seeds the order of measurements and the points of the faults.")] = 0,
     out: Annotated[str, typer.Option(help="The folder in which the run's folder is made.")] = "runs",
@@ -161,11 +161,22 @@ def compare(
         str,
         typer.Option("--input", help='Its cases: JSON or @FILE.json, [{"skill": ..., "input": {...}, "answer": {...}}, ...].'),
     ] = "",
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="Measure long haul and throughput with every worker on this store: postgresql://..., sqlite:///PATH."
+        ),
+    ] = "",
+    shard_workers: Annotated[
+        int, typer.Option(min=0, help="How many workers to start on this machine, with --engine; others take part.")
+    ] = 0,
+    resume: Annotated[str, typer.Option(help="Go on with the run in this folder, which --engine measured.")] = "",
 ) -> None:
-    """Measure every variant on this machine and write a report."""
+    """Measure every variant and write a report: on this machine, or with --engine on several."""
     from .compare import Comparison, run_comparison
 
-    raise typer.Exit(run_comparison(Comparison(suite, _names(only), _names(variants), seed, out, agent, input_)))
+    wanted = Comparison(suite, _names(only), _names(variants), seed, out, agent, input_, engine, shard_workers, resume)
+    raise typer.Exit(run_comparison(wanted))
 
 
 @app.command()
@@ -263,6 +274,8 @@ def main() -> None:
     """
     # gRPC's C library logs on stderr what its callers are told anyway.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # Every process that is started here runs a program of its own: gRPC need not, and cannot safely, prepare to go on in it.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     try:
         code = app(prog_name="sametask", standalone_mode=False)
     except KeyboardInterrupt:

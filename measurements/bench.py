@@ -29,8 +29,8 @@ TEAM: tuple[str, ...] = ()
 @dataclass(frozen=True)
 class Effort:
     """How much a suite measures. Units: `delays_ms` are injected round-trip times; `deadline_s` is when a task counts as
-    hung. `lanes` is how many variants are timed at once, each by a server and a client of its own; `stock` says whether
-    stock rows are measured without being named.
+    hung; `load_s` is how long a stretch of load is. `lanes` is how many variants are timed at once, each by a server and a
+    client of its own; `stock` says whether stock rows are measured without being named.
     """
 
     name: str
@@ -38,13 +38,14 @@ class Effort:
     trials: int
     delays_ms: tuple[float, ...] = (0.0, 10.0, 20.0, 40.0)
     deadline_s: float = 20.0
+    load_s: float = 1.0
     lanes: int = 1
     stock: bool = False
 
 
 SUITES = {
     "quick": Effort("quick", repeats=3, trials=3, lanes=2),
-    "full": Effort("full", repeats=10, trials=20, deadline_s=60.0, stock=True),
+    "full": Effort("full", repeats=10, trials=20, deadline_s=60.0, load_s=2.0, stock=True),
 }
 
 

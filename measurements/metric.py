@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .samples import Sample
 
 if TYPE_CHECKING:
-    from .bench import Bench
+    from .bench import Bench, Effort
 
 Row = dict[str, Any]
 
@@ -67,9 +67,31 @@ class Section:
     charts: Sequence[Chart] = ()
 
 
+Block = dict[str, Any]
+"""What is measured on a fresh server, as JSON: the unit that is never split."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """How a metric is cut into rounds of blocks, so that several machines can measure together.
+
+    Shape: `rounds` are those of a plan; what is compared with each other is in one round, which one machine measures unless it
+    dies. `cells` are the samples that a block gives, blank. `side_by_side` is how many blocks a machine measures at once; 1
+    also means that it measures nothing else meanwhile. Units: `longest_s` is how long a block may take.
+    """
+
+    rounds: Callable[[Bench], list[list[Block]]]
+    cells: Callable[[Block], list[Sample]]
+    measure: Callable[[Bench, Block], AsyncGenerator[Sample]]
+    longest_s: Callable[[Effort], float]
+    side_by_side: int = 1
+
+
 @dataclass(frozen=True)
 class Metric:
-    """Shape: `name` is its key in report.json and in `--only` (with dashes); `order` is its place in the report."""
+    """Shape: `name` is its key in report.json and in `--only` (with dashes); `order` is its place in the report. One that is
+    not `usual` is measured where it is named, or by several machines together; `split` is None where one machine has to do.
+    """
 
     name: str
     title: str
@@ -77,6 +99,8 @@ class Metric:
     measure: Callable[[Bench], AsyncGenerator[Sample]]
     derive: Callable[[Sequence[Sample]], list[Row]]
     present: Callable[[Sequence[Row]], Sequence[Section]]
+    split: Split | None = None
+    usual: bool = True
 
 
 def metrics() -> dict[str, Metric]:

@@ -16,6 +16,7 @@ import math
 import os
 import re
 import tempfile
+import uuid
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -46,16 +47,28 @@ class Options(BaseModel):
     defaulted: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
+class Host(BaseModel):
+    """One of several machines that measured together, and what it ran."""
+
+    model_config = ConfigDict(frozen=True)
+
+    machine: Machine = Machine()
+    versions: dict[str, str] = Field(default_factory=dict[str, str])
+
+
 class Run(BaseModel):
     """run.json. Times are ISO 8601 in UTC. `ended` and `end_reason` are null while it runs, and stay so after a SIGKILL.
 
-    `variants` and `metrics` are what was planned, so that a report can say what an interrupted run did not reach.
+    `variants` and `metrics` are what was planned, so that a report can say what an interrupted run did not reach; `measured`
+    are the metrics that it is through with. `id` is its own, whatever its folder is called. `hosts` are the machines that
+    measured together, by their labels.
     """
 
     model_config = ConfigDict(frozen=True)
 
     schema_version: int = SCHEMA_VERSION
     name: str
+    id: str = ""
     suite: str
     seed: int | None = None
     options: Options = Options()
@@ -69,6 +82,8 @@ class Run(BaseModel):
     end_reason: EndReason | None = None
     error: str | None = None
     counts: dict[str, int] = Field(default_factory=dict[str, int])
+    measured: list[str] = Field(default_factory=list[str])
+    hosts: dict[str, Host] = Field(default_factory=dict[str, Host])
 
 
 @dataclass(frozen=True)
@@ -113,6 +128,7 @@ class RunFolder:
             path = _new_folder(Path(out), name)
             run = Run(
                 name=path.name,
+                id=uuid.uuid4().hex,
                 suite=suite,
                 seed=seed,
                 options=options or Options(),
@@ -158,6 +174,22 @@ class RunFolder:
             field = ".".join(str(part) for part in first["loc"])
             raise InvalidInput(field, first["input"], f"{first['msg']} in {path / RUN_JSON}") from error
 
+    @classmethod
+    def resume(cls, path: Path | str) -> RunFolder:
+        """The run in that folder, to measure on. A sample that was cut off in mid-write is taken away: it is measured again.
+
+        Raises: InvalidInput as `open`, or when it cannot be written.
+        """
+        folder = cls.open(path)
+        try:
+            kept = (folder.path / SAMPLES_JSONL).read_bytes()
+            os.truncate(folder.path / SAMPLES_JSONL, kept.rfind(b"\n") + 1)
+            folder._counts.update(sample.status for sample in folder.samples().samples)
+            folder._change(ended=None, end_reason=None, error=None)
+        except OSError as error:
+            raise InvalidInput("run", str(path), f"accepted: a folder that can be written ({_why(error)})") from error
+        return folder
+
     def append(self, sample: Sample) -> None:
         """Keeps one sample: one line, handed to the operating system before this returns.
 
@@ -200,9 +232,16 @@ class RunFolder:
 
     def finish(self, end_reason: EndReason, error: str | None = None) -> None:
         """Says in run.json how the run ended, when, and how many samples of each status it kept."""
-        ended = {"ended": _stamp(datetime.now(UTC)), "end_reason": end_reason, "error": error, "counts": dict(self._counts)}
-        self.run = self.run.model_copy(update=ended)
-        self._save()
+        self._change(ended=_stamp(datetime.now(UTC)), end_reason=end_reason, error=error, counts=dict(self._counts))
+
+    def through_with(self, metric: str) -> None:
+        """Says in run.json that all of this metric was measured."""
+        self._change(measured=[*self.run.measured, metric])
+
+    def add_host(self, name: str, host: Host) -> None:
+        """Says in run.json what that machine is, unless it does."""
+        if name not in self.run.hosts:
+            self._change(hosts=self.run.hosts | {name: host})
 
     @contextmanager
     def recording(self) -> Generator[RunFolder]:
@@ -229,6 +268,10 @@ class RunFolder:
             return write_atomically(self.path / name, text)
         except OSError as error:
             raise InvalidInput("run", str(self.path), f"accepted: a folder that can be written ({_why(error)})") from error
+
+    def _change(self, **fields: Any) -> None:
+        self.run = self.run.model_copy(update=fields)
+        self._save()
 
     def _save(self) -> None:
         data = json_ready(self.run.model_dump(mode="json"))

@@ -9,6 +9,21 @@ from pydantic import BaseModel, ConfigDict
 Status = Literal["ok", "failed", "not_testable", "harness_error"]
 
 
+class Where(BaseModel):
+    """Which of several machines a sample was measured on, and by which of its processes.
+
+    Units: `clock_offset_ms` is to be added to the host's own clock to have the coordinator's, give or take
+    `clock_uncertainty_ms`; both are None where the coordinator did not answer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str
+    worker: str
+    clock_offset_ms: float | None = None
+    clock_uncertainty_ms: float | None = None
+
+
 class Sample(BaseModel):
     """One attempt.
 
@@ -29,7 +44,13 @@ class Sample(BaseModel):
     reason: str = ""
     values: dict[str, Any] = {}
     at: float = 0.0
-    """Seconds since the Unix epoch."""
+    """Seconds since the Unix epoch, by the clock of the machine that measured."""
+    where: Where | None = None
+    """None: on the machine that the run folder tells of."""
+
+    @property
+    def host(self) -> str:
+        return self.where.host if self.where else ""
 
     def broken(self, error: Exception) -> Self:
         """This sample as a `harness_error`: a defect of ours, told by the first error in its groups."""

@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -9,6 +10,9 @@ import pytest
 # A runner that was started in the background ignores SIGINT, and so would every process that a test starts: Ctrl-C could not
 # be tried. A handler of ours is not inherited through exec, so that they begin with the default.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# As `console/main.py` does. Else, between fork and exec, gRPC may wake up in the child, find its descriptors closed, and abort.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 
 @pytest.fixture

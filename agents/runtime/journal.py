@@ -7,10 +7,12 @@ that a run that was taken over can write nothing more.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import Unavailable
-from ..events import StateChanged
+
+if TYPE_CHECKING:  # a store is looked at before pydantic is loaded
+    from ..events import StateChanged
 
 
 class Fenced(Exception):

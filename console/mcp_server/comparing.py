@@ -29,7 +29,8 @@ class CompareRequest(BaseModel):
         default="quick", description="quick: few trials, minutes at most; full: many trials, much longer"
     )
     only: list[str] = Field(
-        default=[], description="the metrics to measure, of round-trips, integration-code and long-haul; empty: all"
+        default=[],
+        description="the metrics to measure: round-trips, integration-code, long-haul, throughput; empty: the first three",
     )
     variants: list[str] = Field(
         default=[], description='the protocol variants to measure, e.g. ["rest", "mcp-http", "a2a-grpc"]; empty: all'

@@ -60,7 +60,8 @@ class ReadRequest(BaseModel):
     )
     section: str = Field(
         default="",
-        description="one part only: summary, a metric (round-trips, integration-code, long-haul), not-measured, failures; with "
+        description="one part only: summary, a metric (round-trips, integration-code, long-haul, throughput), not-measured, "
+        "failures; with "
         "json a key of the report; empty: all",
     )
 

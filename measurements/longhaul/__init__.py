@@ -2,7 +2,7 @@
 
 from ..metric import Metric
 from .derive import derive
-from .measure import measure
+from .measure import SPLIT, measure
 from .present import present
 
-METRIC = Metric("long_haul", "Async long haul", 30, measure, derive, present)
+METRIC = Metric("long_haul", "Async long haul", 30, measure, derive, present, SPLIT)

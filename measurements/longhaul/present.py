@@ -22,8 +22,11 @@ def present(rows: Sequence[Row]) -> Sequence[Section]:
     sections = [Section("What became of the task", _text(rows), [_outcomes(rows)], _matrix(rows))]
     if any(row.get("events_expected") for row in rows):
         sections.append(Section("What became of its events", _EVENTS_TEXT, [_events(rows)]))
-    if any(row.get(key) is not None for row in rows for key in TIMES):
-        sections.append(Section("How long it took", _TIMES_TEXT, [_times(rows)], _dots(rows)))
+    timed = [row | one for row in rows for one in row.get("by_host", [{}])]
+    if any(row.get(key) is not None for row in timed for key in TIMES):
+        # Dots of one machine only: those of two in one line would look like one series.
+        dots = [] if len(timed) > len(rows) else _dots(timed)
+        sections.append(Section("How long it took", _TIMES_TEXT, [_times(timed)], dots))
     return sections
 
 
@@ -71,7 +74,8 @@ def _text(rows: Sequence[Row]) -> str:
         f"- **When {_scenario(scenario)}**: {_sentences([row for row in rows if row['scenario'] == scenario])}"
         for scenario in dict.fromkeys(row["scenario"] for row in rows)
     ]
-    trials = [row["trials"] for row in rows if row.get("trials")]
+    # Of any one machine: what another has not seen says nothing of it.
+    trials = [one["trials"] for row in rows for one in row.get("by_host", [row]) if one.get("trials")]
     text = _METHOD + "\n\n" + "\n".join(lines)
     if trials and (fewest := min(trials)) > 0:
         # The exact upper bound of a rate of which no case was seen in n trials: 1 - 0.05^(1/n).
@@ -153,6 +157,7 @@ def _times(rows: Sequence[Row]) -> Table:
     columns = [
         ("scenario_name", "Fault"),
         ("variant", "Variant"),
+        *([("host", "Machine")] if any(row.get("host") for row in rows) else []),
         ("time_to_know_ms", "Time to know, median"),
         ("time_to_recover_ms", "Time to recover, median"),
         ("delivered", "Delivered"),

@@ -20,7 +20,8 @@ def derive(run: Run, recorded: Recorded, metrics: Mapping[str, Metric]) -> dict[
 
     Shape: `schema_version`, `run` (run.json), `variants` (names), `samples` (a count per status
     and `torn_line`), `harness_errors`, `failures`, `not_measured` (each a list of `{metric, variant, cell, reason,
-    count}`), then one list of rows per metric, by its name. A metric gets no value of an attempt that was not ok.
+    count}`), then one list of rows per metric, by its name. A metric gets no value of an attempt that was not ok. Where
+    several machines could measure, `hosts` has a row for each.
     """
     samples = recorded.samples
     counts = Counter(sample.status for sample in samples)
@@ -33,8 +34,10 @@ def derive(run: Run, recorded: Recorded, metrics: Mapping[str, Metric]) -> dict[
         "failures": _told(samples, "failed"),
         "not_measured": [*_told(samples, "not_testable"), *_unreached(run, samples)],
     }
+    if hosts := _hosts(run, samples):
+        report["hosts"] = hosts
     for name, metric in metrics.items():
-        if name in report:
+        if name in report or name == "hosts":
             raise ValueError(f"a metric cannot be called {name!r}: report.json has that key already")
         mine = [_sealed(sample) for sample in samples if sample.metric == name]
         report[name] = metric.derive(mine) if mine else []
@@ -44,6 +47,30 @@ def derive(run: Run, recorded: Recorded, metrics: Mapping[str, Metric]) -> dict[
 def _sealed(sample: Sample) -> Sample:
     """A sample whose values, unless it is ok, are gone: what an attempt left behind before it failed is no measurement."""
     return sample if sample.status == "ok" or not sample.values else sample.model_copy(update={"values": {}})
+
+
+def _hosts(run: Run, samples: Sequence[Sample]) -> list[Row]:
+    """Each machine's label, how much it measured with how many workers, how far its clock was from the coordinator's (by the
+    best exchange that it had), and which libraries it had in another version.
+    """
+    rows: list[Row] = []
+    for name in dict.fromkeys(sample.host for sample in samples if sample.where):
+        mine = [sample.where for sample in samples if sample.where and sample.host == name]
+        row: Row = {"host": name, "samples": len(mine), "workers": len({where.worker for where in mine})}
+        clocks = [
+            (where.clock_uncertainty_ms, where.clock_offset_ms)
+            for where in mine
+            if where.clock_uncertainty_ms is not None and where.clock_offset_ms is not None
+        ]
+        if clocks:
+            row["clock_uncertainty_ms"], row["clock_offset_ms"] = min(clocks)
+        if host := run.hosts.get(name):
+            row["machine"] = host.machine.model_dump(mode="json")
+            row["differs"] = [
+                f"{library} {version}" for library, version in host.versions.items() if version != run.versions.get(library)
+            ]
+        rows.append(row)
+    return rows
 
 
 def _variants(run: Run, samples: Sequence[Sample]) -> list[str]:

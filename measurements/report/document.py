@@ -73,6 +73,8 @@ def compose(report: Mapping[str, Any], metrics: Mapping[str, Metric]) -> Documen
         for name, metric in sorted(metrics.items(), key=lambda item: item[1].order)
         if report.get(name)
     ]
+    if hosts := report.get("hosts"):
+        parts.append(Part("hosts", "Where it was measured", [_hosts(hosts)]))
     git = run.get("git")
     counts: Mapping[str, Any] = report["samples"]
     facts = [
@@ -81,6 +83,7 @@ def compose(report: Mapping[str, Any], metrics: Mapping[str, Metric]) -> Documen
         ("Started", moment(run["started"])),
         ("Took", duration(run["started"], run.get("ended"))),
         ("Source", f"{git['commit'][:7]}{' with uncommitted changes' if git['dirty'] else ''}" if git else "not a checkout"),
+        *([("Machines", str(len(hosts)))] if hosts else []),
         ("Variants", str(len(report["variants"]))),
         ("Samples", number(sum(counts[status] for status in ("ok", "failed", "not_testable", "harness_error")))),
     ]
@@ -95,6 +98,34 @@ def compose(report: Mapping[str, Any], metrics: Mapping[str, Metric]) -> Documen
         failures=_listing(report["failures"], columns, titles, "Attempts that failed; none of them is in a series of times"),
         provenance=_provenance(run),
     )
+
+
+def _hosts(rows: Sequence[Row]) -> Section:
+    text = (
+        f"{counted(len(rows), 'machine')} measured the parts that can be shared; the rest was measured on the one that wrote "
+        "this report. *Clock*: what is to be added to a machine's clock to have that one's, give or take, by the best exchange "
+        "of a question and its answer. No time is compared between two machines, and no number is pooled over them."
+    )
+    told = [
+        row
+        | {
+            "processor": row.get("machine", {}).get("cpu"),
+            "cores": row.get("machine", {}).get("usable_cores_count"),
+            "differs": "; ".join(row.get("differs", ())),
+        }
+        for row in rows
+    ]
+    columns = [
+        ("host", "Machine"),
+        ("samples", "Samples"),
+        ("workers", "Workers"),
+        ("clock_offset_ms", "Clock"),
+        ("clock_uncertainty_ms", "Give or take"),
+        ("processor", "Processor"),
+        ("cores", "Cores"),
+        ("differs", "Other versions"),
+    ]
+    return Section("Where it was measured", text, [Table(columns, told)])
 
 
 def shown_table(table: Table) -> ShownTable:

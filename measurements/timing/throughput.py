@@ -30,7 +30,7 @@ from ..samples import Sample
 from . import wire_calls
 from .bench_agent import ANSWER
 from .generator import Load, drive, lanes
-from .ratios import Pair, Ratio, bootstrapped
+from .ratios import NULL_PAIR, Ratio, ratio
 from .wire_calls import Call
 
 METRIC = "throughput"
@@ -90,21 +90,6 @@ TARGETS = (
     Target("mcp-http, 50 tools", "mcp-http", 1 / 1.3),
     Target("rest", "stock-fastapi", 1.2),
 )
-NULL_PAIR = ("rest again", "rest")
-
-
-def ratio(samples: Sequence[Sample], ours: str, stock: str, level: int, seed: int) -> Ratio | None:
-    """None where no round has both."""
-    by_round: dict[int, dict[str, float]] = {}
-    for sample in samples:
-        if sample.status == "ok" and sample.cell["level"] == level:
-            by_round.setdefault(sample.trial, {})[sample.cell["contender"]] = sample.values["calls_per_s"]
-    pairs = [(cells[ours], cells[stock]) for cells in by_round.values() if ours in cells and stock in cells]
-    return bootstrapped(pairs, _median_ratio, seed) if pairs else None
-
-
-def _median_ratio(pairs: Sequence[Pair]) -> float:
-    return statistics.median(ours / stock for ours, stock in pairs)
 
 
 async def measure(names: Sequence[str], rounds: int, seconds: float, seed: int) -> AsyncGenerator[Sample]:
@@ -114,11 +99,12 @@ async def measure(names: Sequence[str], rounds: int, seconds: float, seed: int) 
     for number in range(rounds):
         order.shuffle(shuffled)
         for contender in shuffled:
-            async for sample in _block(contender, number, seconds):
+            async for sample in block(contender, number, seconds):
                 yield sample
 
 
-async def _block(contender: Contender, number: int, seconds: float) -> AsyncGenerator[Sample]:
+async def block(contender: Contender, number: int, seconds: float) -> AsyncGenerator[Sample]:
+    """A fresh server, warmed up, and a stretch at each level."""
     call = contender.call()
     running = served(contender.variant, contender.agents, grpc=call.grpc)
     async with running as (address, pid), lanes(address, call, max(LEVELS)) as opened:
@@ -127,18 +113,22 @@ async def _block(contender: Contender, number: int, seconds: float) -> AsyncGene
             yield sample_of(contender, level, number, await drive(opened[:level], call, ANSWER, seconds, pid))
 
 
+def blank(contender: Contender, level: int, number: int) -> Sample:
+    cell = {"contender": contender.name, "level": level, "tools": contender.tools}
+    return Sample(metric=METRIC, variant=contender.variant, cell=cell, trial=number, at=time.time())
+
+
 def sample_of(contender: Contender, level: int, number: int, load: Load) -> Sample:
     """The sample of one stretch: failed where an answer was wrong, void where the generator was the limit."""
-    cell = {"contender": contender.name, "level": level, "tools": contender.tools}
-    blank = Sample(metric=METRIC, variant=contender.variant, cell=cell, trial=number, at=time.time())
+    sample = blank(contender, level, number)
     if load.errors or not load.latencies_s:
         reason = f"{len(load.errors)} of {len(load.errors) + len(load.latencies_s)} calls failed"
         first = f", the first with {load.errors[0]}" if load.errors else ""
-        return blank.model_copy(update={"status": "failed", "reason": reason + first})
+        return sample.model_copy(update={"status": "failed", "reason": reason + first})
     busy = load.generator_cpu_s / load.elapsed_s
     if busy > BUSY:
         reason = f"void: the generator used {busy:.0%} of its core, so that it may have been the limit"
-        return blank.model_copy(update={"status": "not_testable", "reason": reason})
+        return sample.model_copy(update={"status": "not_testable", "reason": reason})
     count = len(load.latencies_s)
     values = {
         "calls_count": count,
@@ -149,7 +139,7 @@ def sample_of(contender: Contender, level: int, number: int, load: Load) -> Samp
         "server_cpu_ms": load.server_cpu_s / count * 1e3,
         "connections_count": load.connections_count,
     }
-    return blank.model_copy(update={"values": values})
+    return sample.model_copy(update={"values": values})
 
 
 @asynccontextmanager
@@ -179,10 +169,18 @@ def on_core(core: int) -> Generator[None]:
 
 def cores() -> tuple[int, int]:
     """The server's core and the generator's. Raises: InvalidInput where there is but one."""
-    allowed = sorted(os.sched_getaffinity(0))
-    if len(allowed) < 2:
-        raise InvalidInput("cores", len(allowed), "accepted: 2 at least, so that generator and server do not share one")
-    return allowed[0], allowed[1]
+    if lacks := machine_lacks():
+        raise InvalidInput("cores", os.cpu_count(), f"accepted: a machine that can tell them apart; {lacks}")
+    first, second, *_ = sorted(os.sched_getaffinity(0))
+    return first, second
+
+
+def machine_lacks() -> str:
+    """What this machine has not that a block needs; empty where it has all."""
+    if not hasattr(os, "sched_setaffinity"):
+        return "a process cannot be kept to a core here"
+    count = len(os.sched_getaffinity(0))
+    return f"{count} core is usable here; generator and server need one each" if count < 2 else ""
 
 
 def table(samples: Sequence[Sample], seed: int) -> str:

@@ -164,3 +164,31 @@ async def test_a_runner_that_is_fenced_stops_without_a_word(open_store, follow, 
         told = [2] if first == "progress" else []
         assert [event.state or event.body.done for event in events] == ["submitted", "working", *told, "completed"]
         assert (await engine.get(handle.id)).result == {"total": 2}
+
+
+async def test_who_follows_slowly_misses_nothing_of_what_was_told_meanwhile(open_store, follow):
+    """More than is kept in memory for one who does not read, and part of it by another process."""
+    go = asyncio.Event()
+
+    async def work(request: Order, task: TaskContext) -> Receipt:
+        await go.wait()
+        for number in range(request.count):
+            await task.progress(number)
+            if number == 5:
+                await task.ask(Question("go on?", Approval))
+        return Receipt(total=1)
+
+    agent = Agent("worker", description="")
+    agent.skill(work)
+    async with open_store(agent) as engine, open_store(Agent("bystander", description="")) as other:
+        handle = await engine.submit(agent.skills["work"], Order(count=900))
+        slow = engine.events(handle.id)
+        found = [await anext(slow)]
+        go.set()
+        await follow(engine, handle.id, until=lambda event: event.state is TaskState.INPUT_REQUIRED)
+        await other.answer(handle.id, "q1", {"ok": True})
+        fast = await follow(engine, handle.id)
+        found += [event async for event in slow]
+    assert found == fast
+    assert [event.seq for event in found] == list(range(1, len(found) + 1))
+    assert sum(1 for event in found if event.state is None) == 900

@@ -88,7 +88,7 @@ async def test_a_file_that_cannot_be_used_is_refused_in_one_line_that_names_it(t
 @pytest.fixture
 async def rows(tmp_path):
     """A store, and the tasks of every commit it told of."""
-    commits: list[set[int]] = []
+    commits: list[dict[int, list[object]]] = []
     opened = Store(tmp_path / "rows.db", *connect(tmp_path / "rows.db", "FULL"), commits.append)
     yield opened, commits
     opened.close()

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from pydantic import BaseModel
 from sametask.agents import Agent, Limits, Question, Rejected, Retry, TaskContext, TaskState
 from sametask.agents.errors import InvalidInput, KeyReused, NotWaiting
 from sametask.agents.events import Event, Progress, StateChanged
+from sametask.agents.loading import load_roster
 
 AT_ONCE = Retry(attempts=4, first_delay_s=0)
 
@@ -356,3 +358,17 @@ async def test_a_clock_that_jumps_takes_nobodys_tasks_away(open_store, follow):
     assert told(events) == [1]
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert events[-1].state is TaskState.COMPLETED
+
+
+async def test_the_example_of_the_guide_does_what_it_says(open_store, follow, tmp_path):
+    text = (Path(__file__).parents[2] / "docs" / "durability.md").read_text()
+    (tmp_path / "orders.py").write_text(text.split("```python\n")[1].split("```")[0])
+    (agent,) = load_roster([str(tmp_path / "orders.py")]).values()
+    skill = agent.skills["place"]
+    assert skill.deadline_s == 3600
+    async with open_store(agent) as engine:
+        handle = await engine.submit(skill, skill.parse({"cents": 5}))
+        await follow(engine, handle.id, until=asks)
+        await engine.answer(handle.id, "q1", {"ok": True})
+        await follow(engine, handle.id)
+        assert (await engine.get(handle.id)).result == {"result": f"receipt for {handle.id}/charge"}

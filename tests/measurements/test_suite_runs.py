@@ -41,7 +41,9 @@ def test_a_plan_refuses_what_it_does_not_know_and_says_what_it_does(asked: Any, 
 def test_a_plan_is_all_that_has_a_server_unless_it_is_told():
     known = variants()
     whole = plan()
-    assert [metric.name for metric in whole.metrics] == list(metrics())
+    assert [metric.name for metric in whole.metrics] == [name for name, metric in metrics().items() if metric.usual]
+    assert [metric.name for metric in plan(together=True).metrics] == list(metrics()), "several machines share the load too"
+    assert [metric.name for metric in plan(only=["throughput"]).metrics] == ["throughput"]
     assert [variant.name for variant in whole.variants] == [
         name for name, variant in known.items() if variant.server and not variant.stock_of
     ]

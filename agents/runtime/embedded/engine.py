@@ -15,7 +15,7 @@ import sqlite3
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from ..answers import accepted_json
 from ..journal import NOTHING, Claim, Past
 from ..runner import Runner
 from . import log, owners
+from .following import Follower
 from .journal import LateJournal, SqliteJournal
 from .locks import OwnerLock
 from .retention import prune
@@ -76,7 +77,7 @@ class SqliteEngine:
         self._runners: dict[int, Runner[SqliteJournal]] = {}
         self._late: set[Runner[LateJournal]] = set()
         self._watch = owners.Watch()
-        self._followers: dict[int, set[asyncio.Event]] = {}
+        self._followers: dict[int, set[Follower]] = {}
         self._given_up: set[int] = set()
         self._nudge = asyncio.Event()
         self._draining = False
@@ -226,16 +227,15 @@ class SqliteEngine:
         if after < 0:
             raise InvalidInput("after", after, "0 or the number of an event is accepted")
         n = self._number(task_id)
-        news = asyncio.Event()
-        self._followers.setdefault(n, set()).add(news)
+        follower = Follower(self._store, n)
+        self._followers.setdefault(n, set()).add(follower)
         if n not in self._runners:
             self._nudge.set()
         try:
             while True:
-                news.clear()
+                page = follower.page(after)
                 if self._draining:
                     raise Unavailable("the engine is shutting down; the task is not finished")
-                page = self._store.read(log.page, n, after)
                 for event in page:
                     yield event
                     after = event.seq
@@ -244,9 +244,9 @@ class SqliteEngine:
                 if not page:
                     if self._store.read(log.ended, task_id, after):
                         return
-                    await news.wait()
+                    await follower.wait()
         finally:
-            self._followers[n].discard(news)
+            self._followers[n].discard(follower)
             if not self._followers[n]:
                 del self._followers[n]
 
@@ -306,16 +306,17 @@ class SqliteEngine:
 
     # What goes on beneath: commits, word from other processes, takeovers.
 
-    def _on_commit(self, tasks: set[int]) -> None:
+    def _on_commit(self, changed: dict[int, list[Any]]) -> None:
         self._webhooks.wake()
-        for n in tasks:
-            self._wake_followers(n)
-            if (runner := self._runners.get(n)) is not None:
-                runner.context.wake()
+        for n, results in changed.items():
+            if any(result is not log.NOTHING_TOLD for result in results):
+                self._wake_followers(n, results)
+            if (runner := self._runners.get(n)) is not None and not all(isinstance(each, log.Stored) for each in results):
+                runner.context.wake()  # what a runner itself writes answers no question
 
-    def _wake_followers(self, n: int) -> None:
-        for news in self._followers.get(n, ()):
-            news.set()
+    def _wake_followers(self, n: int, results: Sequence[Any] = ()) -> None:
+        for follower in self._followers.get(n, ()):
+            follower.hear(results)
 
     async def _beat(self) -> None:
         while True:

@@ -71,7 +71,7 @@ class SqliteJournal:
     async def _write(self, op: Callable[..., Result]) -> Result:
         return await self._store.write(lambda db: op(db, self.n, self.epoch), self.n)
 
-    def _posted(self, _: None, error: Exception | None) -> None:
+    def _posted(self, _: Any, error: Exception | None) -> None:
         if error is not None:
             self._lose(error)
 

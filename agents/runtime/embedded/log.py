@@ -44,6 +44,22 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """What a write has added to a task's log, for those who follow it here. `body` is JSON."""
+
+    seq: int
+    at: float
+    body: str
+
+    def event(self) -> Event:
+        return Event(seq=self.seq, at=self.at, body=BODY.validate_json(self.body))
+
+
+NOTHING_TOLD = Stored(0, 0.0, "")
+"""Of a write that adds nothing to the log, and that nobody waits for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     id: str
     agent: str
@@ -94,7 +110,7 @@ def append_state(db: sqlite3.Connection, n: int, epoch: int, body: StateChanged,
     _insert_event(db, n, row, at, "state", None, body.model_dump_json())
 
 
-def append(db: sqlite3.Connection, n: int, epoch: int, *, kind: str, scope: str, body: str, at: float) -> None:
+def append(db: sqlite3.Connection, n: int, epoch: int, *, kind: str, scope: str, body: str, at: float) -> Stored:
     """A `progress` or `artifact` event. Raises: Fenced."""
     progress = ", progress_seq = last_seq + 1" if kind == "progress" else ""
     row = db.execute(
@@ -102,18 +118,19 @@ def append(db: sqlite3.Connection, n: int, epoch: int, *, kind: str, scope: str,
         " WHERE n = ? AND epoch = ? AND open = 1 RETURNING last_seq",
         (at, n, epoch),
     ).fetchone()
-    _insert_event(db, n, row, at, kind, scope, body)
+    return _insert_event(db, n, row, at, kind, scope, body)
 
 
 def _insert_event(
     db: sqlite3.Connection, n: int, row: tuple[int, ...] | None, at: float, kind: str, scope: str | None, body: str
-) -> None:
+) -> Stored:
     if row is None:
         raise Fenced
     db.execute("INSERT INTO events VALUES(?, ?, ?, ?, ?, ?)", (n, row[0], at, kind, scope, body))
+    return Stored(row[0], at, body)
 
 
-def start(db: sqlite3.Connection, n: int, epoch: int, *, at: float) -> None:
+def start(db: sqlite3.Connection, n: int, epoch: int, *, at: float) -> Stored:
     """Tell that the task is being worked on, once in its life. Raises: Fenced."""
     row = db.execute(
         "UPDATE tasks SET last_seq = 2, state_seq = 2, state = 'working', updated_at = ?"
@@ -121,22 +138,24 @@ def start(db: sqlite3.Connection, n: int, epoch: int, *, at: float) -> None:
         (at, n, epoch),
     ).fetchone()
     if row is not None:
-        _insert_event(db, n, row, at, "state", None, WORKING)
-    else:
-        _fence(db, n, epoch)
+        return _insert_event(db, n, row, at, "state", None, WORKING)
+    _fence(db, n, epoch)
+    return NOTHING_TOLD
 
 
-def record(db: sqlite3.Connection, n: int, epoch: int, *, path: str, value: str) -> None:
+def record(db: sqlite3.Connection, n: int, epoch: int, *, path: str, value: str) -> Stored:
     """Record a step's value. Raises: Fenced."""
     insert = "INSERT INTO steps SELECT n, ?, ? FROM tasks WHERE n = ? AND epoch = ? AND open = 1"
     if db.execute(insert, (path, value, n, epoch)).rowcount == 0:
         raise Fenced
+    return NOTHING_TOLD
 
 
-def failed(db: sqlite3.Connection, n: int, epoch: int, *, path: str, attempts: Attempts) -> None:
+def failed(db: sqlite3.Connection, n: int, epoch: int, *, path: str, attempts: Attempts) -> Stored:
     """Note that a step has failed that often. Raises: Fenced."""
     _fence(db, n, epoch)
     db.execute("INSERT OR REPLACE INTO attempts VALUES(?, ?, ?, ?)", (n, path, attempts.count, attempts.next_at))
+    return NOTHING_TOLD
 
 
 def ask(
@@ -200,7 +219,7 @@ def _tell_next_question(db: sqlite3.Connection, n: int, epoch: int, closed: str,
         append_state(db, n, epoch, next_one or StateChanged(state=TaskState.WORKING), time.time())
 
 
-def finish(db: sqlite3.Connection, n: int, epoch: int, *, body: StateChanged, at: float) -> None:
+def finish(db: sqlite3.Connection, n: int, epoch: int, *, body: StateChanged, at: float) -> Stored:
     """The task's end. A cancel that was accepted before it wins over any other outcome. Raises: Fenced."""
     row = db.execute(
         "UPDATE tasks SET last_seq = last_seq + 1, state_seq = last_seq + 1, updated_at = ?, open = 0, owner = NULL,"
@@ -209,7 +228,7 @@ def finish(db: sqlite3.Connection, n: int, epoch: int, *, body: StateChanged, at
         (at, body.state.value, n, epoch),
     ).fetchone()
     ending = StateChanged(state=TaskState.CANCELED) if row is not None and row[1] else body
-    _insert_event(db, n, row, at, "state", None, ending.model_dump_json())
+    return _insert_event(db, n, row, at, "state", None, ending.model_dump_json())
 
 
 def cancel(db: sqlite3.Connection, n: int, me: str) -> bool:

@@ -23,6 +23,8 @@ from .schema import is_damage, unavailable, unreadable
 Result = TypeVar("Result")
 Given = ParamSpec("Given")
 
+OnCommit = Callable[[dict[int, list[Any]]], None]
+
 BATCH_COUNT = 512
 PENDING_COUNT = 1024
 PENDING_BYTES = 8 * 2**20
@@ -37,12 +39,16 @@ class _Write:
 
 
 class Store:
-    """The two connections, and the thread that owns the writing one. `on_commit` is called on the loop with the tasks
-    that a transaction has changed, once it is durable.
+    """The two connections, and the thread that owns the writing one. `on_commit` is called on the loop, once a transaction is
+    durable, with what each of its writes gave, under the number of its task.
     """
 
     def __init__(
-        self, path: Path, writer: sqlite3.Connection, reader: sqlite3.Connection, on_commit: Callable[[set[int]], None]
+        self,
+        path: Path,
+        writer: sqlite3.Connection,
+        reader: sqlite3.Connection,
+        on_commit: OnCommit,
     ) -> None:
         self.path = path
         self._writer, self._reader, self._on_commit = writer, reader, on_commit
@@ -185,13 +191,13 @@ class Store:
         return done
 
     def _committed(self, done: list[tuple[_Write, Any, Exception | None]]) -> None:
-        changed: set[int] = set()
+        changed: dict[int, list[Any]] = {}
         for write, result, error in done:
             self._pending_count -= 1
             self._pending_bytes -= write.size_bytes
             write.done(result, error)
             if error is None:
-                changed.add(write.task)
+                changed.setdefault(write.task, []).append(result)
         self._room.set()
         self._on_commit(changed)
 

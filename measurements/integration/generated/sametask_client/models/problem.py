@@ -25,7 +25,7 @@ class Problem:
         detail (str): what went wrong, in one line
         code (str): the class of the error, the same on every protocol: one of error, invalid_input, not_found,
             unknown_agent, unknown_skill, unknown_task, unknown_webhook, conflict, task_finished, not_waiting, key_reused,
-            rejected, too_large, skill_failed, unavailable, connection_lost
+            rejected, too_large, skill_failed, deadline_exceeded, unavailable, connection_lost
         type_ (str | Unset): about:blank: `title` and `status` are HTTP's own (section 4.2.1) Default: 'about:blank'.
         details (ProblemDetails | Unset): `field`, `value` and `accepted`, where they apply, and the error's other
             particulars

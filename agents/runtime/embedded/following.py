@@ -1,0 +1,52 @@
+"""One who follows a task: told by the commits of this process, and by the file where others write."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from ...events import Event
+from . import log
+from .store import Store
+
+MAX_COUNT = 256
+MAX_BYTES = 2**20
+
+
+class Follower:
+    """What was committed here is handed over as it is; what is missing in between, or was too much to keep, is read."""
+
+    def __init__(self, store: Store, n: int) -> None:
+        self._store, self._n = store, n
+        self._news = asyncio.Event()
+        self._told: deque[log.Stored] = deque()
+        self._told_bytes = 0
+
+    def hear(self, results: Sequence[Any] = ()) -> None:
+        """Something was written to the task: with these results, or none that is known here."""
+        for result in results:
+            if isinstance(result, log.Stored) and result is not log.NOTHING_TOLD:
+                self._told.append(result)
+                self._told_bytes += len(result.body)
+        if len(self._told) > MAX_COUNT or self._told_bytes > MAX_BYTES:  # whoever reads slowly reads from the file
+            self._told.clear()
+            self._told_bytes = 0
+        self._news.set()
+
+    def page(self, after: int) -> list[Event]:
+        """The next events above `after`, none where there is none yet."""
+        self._news.clear()
+        while self._told and self._told[0].seq <= after:
+            self._told_bytes -= len(self._told.popleft().body)
+        if not self._told or self._told[0].seq != after + 1:
+            return self._store.read(log.page, self._n, after)
+        found = [told.event() for told in self._told]
+        self._told.clear()
+        self._told_bytes = 0
+        return found
+
+    async def wait(self) -> None:
+        """Until there is something to look for that was not there when `page` looked."""
+        await self._news.wait()
