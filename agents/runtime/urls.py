@@ -10,7 +10,7 @@ from ..errors import InvalidInput
 
 ACCEPTED = "accepted: sqlite:///PATH, sqlite:///:memory: or postgresql://USER@HOST:PORT/DATABASE"
 _DURABILITY = ("FULL", "NORMAL")
-_DISTRIBUTED = ("lease_s", "beat_s", "key_lifetime_s")
+_DISTRIBUTED = ("lease_s", "beat_s", "queue_poll_s", "key_lifetime_s")
 
 
 def sqlite_path(url: str) -> tuple[str, dict[str, Any]]:
@@ -40,8 +40,8 @@ def is_distributed(url: str) -> bool:
 
 
 def postgres_url(url: str) -> tuple[str, dict[str, Any]]:
-    """The address in `postgresql://USER@HOST:PORT/DATABASE?lease_s=6`, and the settings: `lease_s`, `beat_s`, `key_lifetime_s`.
-    Whatever else it says is libpq's.
+    """The address in `postgresql://USER@HOST:PORT/DATABASE?lease_s=6`, and the settings: `lease_s`, `beat_s`, `queue_poll_s`,
+    `key_lifetime_s`. Whatever else it says is libpq's.
 
     Raises: InvalidInput for a setting that is not accepted.
     """

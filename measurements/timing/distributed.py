@@ -77,16 +77,17 @@ async def _level(store: Store, engine: str, workers: int, tasks: int) -> None:
     async with AsyncExitStack() as stack:
         running = await asyncio.gather(*(stack.enter_async_context(worker(engine)) for _ in range(workers)))
         # A worker begins before it says that it works: count from what is done by then.
+        begun_s = sum(_cpu_s(process.pid) for process in running)
         began, open_before = time.perf_counter(), await store.read(_open_count)
         while await store.read(_open_count):  # noqa: ASYNC110 - its own client, so that it takes no task
             await asyncio.sleep(0.05)
         run_s = time.perf_counter() - began
         after = await store.read(_counted)
-        cpu_s = sum(_cpu_s(process.pid) for process in running)
+        cpu_s = sum(_cpu_s(process.pid) for process in running) - begun_s
     print(
         f"{workers:7}  {tasks / stored_s:8.0f}  {open_before / run_s:5.0f}  {(after.commits - before.commits) / tasks:12.1f}"
         f"  {(after.wal_bytes - before.wal_bytes) / tasks:10.0f}  {(after.bytes - before.bytes) / tasks:6.0f}"
-        f"  {(after.cpu_s - before.cpu_s) / tasks * 1e3:14.1f}  {cpu_s / tasks * 1e3:19.1f}  {after.sessions:8}",
+        f"  {(after.cpu_s - before.cpu_s) / tasks * 1e3:14.1f}  {cpu_s / open_before * 1e3:19.1f}  {after.sessions:8}",
         flush=True,
     )
 
