@@ -22,7 +22,7 @@ async def run_worker(files: tuple[str, ...], engine_url: str) -> int:
         raise InvalidInput("engine", shown(engine_url), "accepted: postgresql://USER@HOST:PORT/DATABASE, which processes share")
     with claimed_stdout(), stop_signals() as stop:
         roster = roster_of(files)
-        async with open_engine(engine_url, roster):
+        async with open_engine(engine_url, roster, listens=False):
             what = f"{', '.join(roster)}; tasks in {shown(engine_url)}"
             print(f"working (process {os.getpid()}): {what}; Ctrl-C drains and stops", file=sys.stderr, flush=True)
             await stop.wait()

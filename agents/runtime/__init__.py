@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from ..engine import TaskEngine
 
 
-def open_engine(url: str, roster: Roster) -> AbstractAsyncContextManager[TaskEngine]:
+def open_engine(url: str, roster: Roster, *, listens: bool = True) -> AbstractAsyncContextManager[TaskEngine]:
     """The engine that `url` names: `sqlite:///PATH` (embedded, durable; with `?synchronous=NORMAL` faster, and a power cut may
     take the last moments), `sqlite:///:memory:` (gone with the process), or `postgresql://...` (distributed, for any number of
-    machines; see `docs/scale.md`).
+    machines; see `docs/scale.md`). `listens`: false where hardly anyone will follow a task in this process.
 
     Raises: InvalidInput for another scheme, or a setting that is not accepted; Unavailable where what the distributed engine
     needs is not installed.
@@ -30,7 +30,7 @@ def open_engine(url: str, roster: Roster) -> AbstractAsyncContextManager[TaskEng
         from .distributed.engine import PostgresEngine
 
         address, settings = postgres_url(url)
-        return PostgresEngine.open(address, roster, Settings(**settings))
+        return PostgresEngine.open(address, roster, Settings(listens=listens, **settings))
     path, settings = sqlite_path(url)
     from .embedded.engine import EngineSettings, SqliteEngine
 

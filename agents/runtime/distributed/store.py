@@ -29,8 +29,9 @@ class Store:
 
     def __init__(self, place: Place, size: int, patience_s: float) -> None:
         self.place, self._patience_s = place, patience_s
-        # What the pool logs of a server that is away, whoever waits for it is told.
-        logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+        # What they log of a server that is away, and of callers that went, whoever waits is told.
+        for name in ("psycopg", "psycopg.pool"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         self._pool: AsyncConnectionPool[Db] = AsyncConnectionPool(
             place.conninfo,
             connection_class=AsyncConnection[tuple[Any, ...]],
