@@ -45,9 +45,9 @@ class EngineSettings:
     """`lease_s`: how long a process that hangs keeps its tasks (a dead one loses them after two beats). `beat_s`: how often a
     process shows that it lives, and looks after its neighbours. `queue_poll_s`: how often it looks into a queue; each of its
     queues has its turn. `running`: how many tasks of one queue it runs at once. `follow_poll_s`: how late a follower hears of
-    an event whose notification got lost, or of any where `listens` is false: in a process in which hardly anyone follows a task
-    it is cheaper not to hear of every commit there is. `patience_s`: how long an operation waits for a server that is away. `connections`:
-    how many it opens at most, besides one that listens and up to six of DBOS's.
+    an event whose notification got lost, or of any where `listens` is false: in a process in which hardly anyone follows a
+    task it is cheaper not to hear of every commit there is. `patience_s`: how long an operation waits for a server that is
+    away. `connections`: how many it opens at most, besides one that listens and up to six of DBOS's.
 
     `cancel_grace_s`, `stop_grace_s`, `late_s` and `key_lifetime_s`: as the embedded engine's.
     """
