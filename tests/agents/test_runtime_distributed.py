@@ -400,22 +400,32 @@ async def test_a_database_of_a_newer_release_is_refused_and_one_that_an_older_on
         check_engine(url)
 
 
-async def test_two_engines_of_a_process_share_its_dbos_or_the_second_is_refused(url, prepared):
-    other = Agent("other", description="")
+async def test_engines_of_one_process_share_its_dbos_but_not_over_two_databases(url, prepared, follow):
+    other, there = Agent("other", description=""), asyncio.Event()
 
-    @other.skill(long=True)
-    async def work(text: str) -> str:
+    @other.skill
+    async def wait(text: str, task: TaskContext) -> str:
+        await task.progress(1)
+        await there.wait()
         return text
 
-    async with opened_at(url, agent):
-        with pytest.raises(InvalidInput, match="one distributed engine per process"):
-            async with opened_at(url, other):
-                pass
-        with postgres.database(prepared) as elsewhere, pytest.raises(InvalidInput, match="one distributed engine per process"):
+    async def begun(engine: Any) -> str:
+        handle = await engine.submit(other.skills["wait"], other.skills["wait"].parse({"text": "x"}))
+        await follow(engine, handle.id, until=lambda event: isinstance(event.body, Progress))
+        return handle.id
+
+    async with opened_at(url, other) as first:
+        running = await begun(first)
+        with postgres.database(prepared) as elsewhere, pytest.raises(InvalidInput, match="one database per process"):
             async with opened_at(elsewhere, agent):
                 pass
-        async with opened_at(url, agent):
-            pass
+        async with opened_at(url, agent), opened_at(url, Agent("bystander", description="")) as last:
+            # What was running when DBOS began to look into more queues still is.
+            tasks = [running, await begun(first)]
+            there.set()
+            for task_id in tasks:
+                events = await follow(last, task_id)
+                assert [event.state for event in events] == ["submitted", "working", None, "completed"]
 
 
 async def test_a_server_that_is_not_there_is_one_line_without_the_password():

@@ -105,14 +105,16 @@ def make_dbos_schema(place: Place) -> None:
 class Dispatcher:
     """The one DBOS of this process (it cannot have two), shared by the engines that are open here.
 
-    Raises: InvalidInput where an engine on another database, or of agents with other queues, is open already.
+    Raises: InvalidInput where an engine on another database is open already.
     """
 
     _here: ClassVar[Dispatcher | None] = None
 
-    def __init__(self, place: Place, executor: str, queues: dict[str, QueueOptions]) -> None:
+    def __init__(self, place: Place, executor: str) -> None:
         self.executor = executor
-        self._place, self._queues = place, queues
+        self._place = place
+        self._queues: dict[str, QueueOptions] = {}
+        self._changing, self._launched = asyncio.Lock(), False
         self._engines: list[Takes] = []
         self._loop = asyncio.get_running_loop()
         self._running: set[str] = set()
@@ -125,19 +127,21 @@ class Dispatcher:
             lazy=True,
             retry_connection_errors=False,  # it would block for up to a minute; whoever calls tries again
         )
-        self._opened: asyncio.Future[None] = asyncio.ensure_future(anyio.to_thread.run_sync(self._launch))
 
     @classmethod
     async def enter(cls, place: Place, executor: str, queues: dict[str, QueueOptions], engine: Takes) -> Dispatcher:
         here = cls._here
         if here is None:
-            here = cls._here = Dispatcher(place, executor, queues)
-        elif here._place.url != place.url or not queues.keys() <= here._queues.keys():
-            accepted = "one distributed engine per process, or several on one database with the same agents, is accepted"
+            here = cls._here = Dispatcher(place, executor)
+        elif here._place.url != place.url:
+            accepted = "one database per process is accepted, and it is not the one of the engine that is open already"
             raise InvalidInput("engine", str(place), accepted)
         here._engines.append(engine)
         try:
-            await asyncio.shield(here._opened)
+            async with here._changing:
+                if not here._launched or not queues.keys() <= here._queues.keys():
+                    here._queues |= queues
+                    await anyio.to_thread.run_sync(here._launch)
         except BaseException as error:
             if await here.leave(engine):
                 here.close()
@@ -167,6 +171,10 @@ class Dispatcher:
         self._client.destroy()
 
     def _launch(self) -> None:
+        """Begin, or begin anew: which queues DBOS looks into it is told only once. Runs that are under way go on."""
+        if self._launched:
+            self._launched = False
+            DBOS.destroy(destroy_registry=True)
         # A queue's thread may take a run from it while DBOS shuts down, and has nowhere to begin it (see `never_begun`).
         warnings.filterwarnings("ignore", message="coroutine 'execute_dequeued_workflow", category=RuntimeWarning)
         for queue in self._queues.values():  # before DBOS looks which there are: it looks again only after a second
@@ -195,6 +203,7 @@ class Dispatcher:
         DBOS.workflow(name="run_task")(self._workflow())
         DBOS.listen_queues([*self._queues])
         DBOS.launch()
+        self._launched = True
 
     def _workflow(self) -> Callable[..., Any]:
         async def run_task(n: int, epoch: int, agent: str, skill: str) -> None:

@@ -78,7 +78,7 @@ class PostgresEngine:
         self._queues = queues_of(roster.skills(), settings.queue_poll_s, settings.running)
         self._runners: dict[int, Runner[PostgresJournal]] = {}
         self._slots: dict[int, asyncio.Event] = {}
-        self._given_up: set[int] = set()
+        self._stray: set[int] = set()
         self._followers: dict[int, set[asyncio.Event]] = {}
         self._draining = False
         self._lost_runs: set[str] = set()
@@ -342,8 +342,7 @@ class PostgresEngine:
         try:
             past = await self._store.read(log.past, n)
         except SametaskError:
-            self._given_up.add(n)  # it must not be ours and yet not run
-            return
+            return  # it is ours and does not run: see `_tick`
         if self._draining:
             return
         skill = self._roster.skill(taken.claim.agent, taken.claim.skill)
@@ -392,8 +391,6 @@ class PostgresEngine:
         self._slots.pop(n, None)
         if self._runners.get(n) is runner:
             del self._runners[n]
-        if isinstance(error, SametaskError):  # it could not be written: begin again when it can
-            self._given_up.add(n)
 
     # What goes on beneath: commits, word from other processes, burials.
 
@@ -451,13 +448,11 @@ class PostgresEngine:
             with contextlib.suppress(Unavailable):
                 await self._check(numbers)
 
-    async def _check(self, numbers: list[int]) -> None:
-        """Are these tasks of ours still ours, and wanted?"""
-        known = {n: runner for n in numbers if (runner := self._runners.get(n)) is not None}
-        if not known:
-            return
-        standing = await self._store.read(log.standing, list(known), self._me)
-        for n, runner in known.items():
+    async def _check(self, numbers: list[int] | None = None) -> set[int]:
+        """Are our tasks (or these of them) still ours, and wanted? Shape: those that are ours, and do not run."""
+        runners = dict(self._runners) if numbers is None else {n: self._runners[n] for n in numbers if n in self._runners}
+        standing = await self._store.read(log.standing, self._me, numbers)
+        for n, runner in runners.items():
             epoch, cancel = standing.get(n, (0, False))
             if epoch != runner.journal.epoch:
                 runner.stop()
@@ -465,6 +460,7 @@ class PostgresEngine:
                 runner.cancel()
             else:
                 runner.context.wake()
+        return standing.keys() - runners.keys()
 
     async def _beat(self) -> None:
         while True:
@@ -479,19 +475,16 @@ class PostgresEngine:
         """Show that we live, see to what went wrong here, and look after our neighbours."""
         if not await self._store.read(presence.beat, self._me):
             await self._store.read(self._arrive)
-        await self._check(list(self._runners))
-        if given_up := [*self._given_up]:
-            self._given_up.difference_update(given_up)
-            try:
-                await self._store.write(log.set_free, self._me, given_up)
-            except BaseException:
-                self._given_up.update(given_up)
-                raise
+        # Ours at two beats, and not running: what it wrote could not be stored, or its start was lost. It begins again.
+        stray = await self._check()
+        if lost := self._stray & stray - self._runners.keys():
+            await self._store.write(log.set_free, self._me, [*lost])
+        self._stray = stray
         # What DBOS says is running here, twice, and is not: its start was lost to a broken connection.
         never_begun = await self._dispatcher.never_begun()
-        if lost := self._lost_runs & never_begun:
-            await self._store.write(log.run_again, lost)
-            await self._dispatcher.give_up([*lost])
+        if never := [*(self._lost_runs & never_begun)]:
+            await self._store.write(log.run_again, never)
+            await self._dispatcher.give_up(never)
         self._lost_runs = never_begun
         for neighbour in self._watch.gone(await self._store.read(presence.neighbours, self._me)):
             await self._bury(neighbour)

@@ -154,10 +154,15 @@ async def run_again(db: Db, runs: Iterable[str]) -> None:
     )
 
 
-async def standing(db: Db, numbers: Sequence[int], me: str) -> dict[int, tuple[int, bool]]:
-    """Of these tasks, those that are still this worker's: epoch, and whether a cancel was asked for."""
-    found = "SELECT n, epoch, cancel FROM tasks WHERE n = ANY(%s) AND open AND owner = %s"
-    return {n: (epoch, cancel_) for n, epoch, cancel_ in await _all(db, found, (list(numbers), me))}
+async def standing(db: Db, me: str, only: Sequence[int] | None) -> dict[int, tuple[int, bool]]:
+    """The open tasks of this worker (or `only` those of these): epoch, and whether a cancel was asked for."""
+    found = await _all(
+        db,
+        "SELECT n, epoch, cancel FROM tasks WHERE open AND owner = %(me)s"
+        " AND (%(only)s::bigint[] IS NULL OR n = ANY(%(only)s))",
+        {"me": me, "only": only},
+    )
+    return {n: (epoch, cancel_) for n, epoch, cancel_ in found}
 
 
 # What a running task writes. Many tasks' writes are one batch, see `writer.py`.
