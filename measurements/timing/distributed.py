@@ -43,7 +43,7 @@ class Counted:
 async def measure(engine: str, levels: tuple[int, ...], tasks: int) -> None:
     """Print a row for each number of workers."""
     check_engine(engine)
-    store = Store(place_of(postgres_url(engine)[0]), 16, 30.0)
+    store = Store(place_of(postgres_url(engine)[0]), "benchmark", 16, 30.0)
     await store.open()
     try:
         print("workers  stored/s  run/s  commits/task  WAL B/task  B/task  PG CPU ms/task  workers CPU ms/task  sessions")

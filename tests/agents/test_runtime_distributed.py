@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sametask.agents import Agent, Event, Limits, Roster, TaskContext, TaskState
 from sametask.agents.errors import ConnectionLost, InvalidInput, SametaskError, TaskFinished, Unavailable
@@ -426,6 +427,25 @@ async def test_engines_of_one_process_share_its_dbos_but_not_over_two_databases(
             for task_id in tasks:
                 events = await follow(last, task_id)
                 assert [event.state for event in events] == ["submitted", "working", None, "completed"]
+
+
+async def test_one_that_stopped_in_the_middle_of_a_pipeline_keeps_its_tasks_from_nobody(url, ledger):
+    """Its statements are sent and their end is not, so that Postgres takes the session for one that works, without a limit."""
+
+    async def canceled_meanwhile(session: psycopg.AsyncConnection[Any]) -> None:
+        async with session, session.pipeline():
+            await session.execute("UPDATE tasks SET updated_at = updated_at")
+            session.pgconn.send_flush_request()
+            assert session.pgconn.flush() == 0
+            async with opened_at(url, Agent("bystander", description="")) as other, asyncio.timeout(20):
+                assert (await other.cancel(task.id)).state is TaskState.CANCELED
+
+    async with opened_at(url, agent, beat_s=3600.0, lease_s=0.5) as stands_still:
+        task = await stands_still.submit(agent.skills["circle"], Trip(name="t", ledger=str(ledger)))
+        await lines(ledger, lambda found: len(found) == 1)
+        session = await psycopg.AsyncConnection.connect(schema.place_of(url).session_of(stands_still._me))
+        with pytest.raises(psycopg.OperationalError, match=r"lost|closed|terminating"):
+            await canceled_meanwhile(session)
 
 
 async def test_a_server_that_is_not_there_is_one_line_without_the_password():

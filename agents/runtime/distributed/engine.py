@@ -83,7 +83,7 @@ class PostgresEngine:
         self._draining = False
         self._lost_runs: set[str] = set()
         self._sweep_at = time.monotonic() + SWEEP_S
-        self._store = Store(place, settings.connections, settings.patience_s)
+        self._store = Store(place, self._me, settings.connections, settings.patience_s)
         self._webhooks = PostgresWebhooks(self._store, self._me)
         self._watch = presence.Watch(2 * settings.beat_s)
         self._writer: Writer
@@ -408,19 +408,21 @@ class PostgresEngine:
     @contextlib.asynccontextmanager
     async def _own_connection(self) -> AsyncGenerator[Db]:
         """The one that holds our lock and listens. Raises: Unavailable."""
-        db: Db | None = None
         try:
-            db = await AsyncConnection[tuple[Any, ...]].connect(self._place.conninfo, autocommit=True)
-            await presence.hold(db, self._me)
-            if self._settings.listens:
-                await db.execute("LISTEN sametask")
-            await db.execute(f'LISTEN "sametask_{self._me}"'.encode())
-            yield db
+            db = await AsyncConnection[tuple[Any, ...]].connect(self._place.session_of(self._me), autocommit=True)
         except psycopg.Error as error:
             raise self._place.unavailable(error) from None
+        try:
+            try:
+                await presence.hold(db, self._me)
+                if self._settings.listens:
+                    await db.execute("LISTEN sametask")
+                await db.execute(f'LISTEN "sametask_{self._me}"'.encode())
+            except psycopg.Error as error:
+                raise self._place.unavailable(error) from None
+            yield db
         finally:
-            if db is not None:
-                await db.close()
+            await db.close()
 
     async def _listen(self, own: Db) -> None:
         """Hear what other processes tell, on a connection that is made anew whenever it breaks."""
@@ -428,7 +430,7 @@ class PostgresEngine:
             await self._hear_all(own)
         while True:
             await asyncio.sleep(0.2)
-            with contextlib.suppress(Unavailable):
+            with contextlib.suppress(Unavailable, psycopg.Error):
                 async with self._own_connection() as db:
                     self._watch.forget()
                     self._on_commit({*self._followers, *self._runners})
@@ -495,6 +497,7 @@ class PostgresEngine:
     async def _bury(self, neighbour: presence.Neighbour) -> None:
         id_, executor, beats, _, _ = neighbour
         runs = await self._dispatcher.pending_of(executor)
+        await self._store.read(presence.hang_up, id_, beats)
         if await self._store.write(presence.set_all_free, id_, beats, runs):
             self._webhooks.wake()
             await self._dispatcher.give_up(runs)

@@ -82,6 +82,17 @@ async def neighbours(db: Db, me: str) -> list[Neighbour]:
     return [(id_, executor, beats, lease_s, held) for id_, executor, beats, lease_s, held in await found.fetchall()]
 
 
+async def hang_up(db: Db, worker: str, beats: int) -> None:
+    """End the sessions of a worker that has not beaten since. It may have been stopped in the middle of a transaction, and of a
+    pipeline, in which no timeout of Postgres' ends it: what it has locked then, nobody could take over.
+    """
+    await db.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user"
+        " AND application_name = %s AND EXISTS(SELECT 1 FROM workers WHERE id = %s AND beats = %s)",
+        (f"sametask {worker}", worker, beats),
+    )
+
+
 async def set_all_free(db: Db, worker: str, beats: int | None, runs: list[str]) -> bool:
     """What the worker ran and delivered, and the `runs` that it never began. With `beats`, only if it has not beaten since.
 

@@ -53,6 +53,10 @@ class Place:
         host, port = given.get("host", "localhost"), given.get("port", "5432")
         self._shown = f"postgresql://{user}{host}:{port}/{given.get('dbname', '')}"
 
+    def session_of(self, worker: str) -> str:
+        """`conninfo`, for a session that others can tell to be that worker's."""
+        return make_conninfo(self.conninfo, application_name=f"sametask {worker}")
+
     def __str__(self) -> str:
         return self._shown
 

@@ -25,15 +25,17 @@ LOST = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 
 
 class Store:
-    """A pool of up to `size` connections. `patience_s`: how long an operation waits for a server that is away."""
+    """A pool of up to `size` connections of that worker's. `patience_s`: how long an operation waits for a server that is
+    away.
+    """
 
-    def __init__(self, place: Place, size: int, patience_s: float) -> None:
+    def __init__(self, place: Place, worker: str, size: int, patience_s: float) -> None:
         self.place, self._patience_s = place, patience_s
         # What they log of a server that is away, and of callers that went, whoever waits is told.
         for name in ("psycopg", "psycopg.pool"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self._pool: AsyncConnectionPool[Db] = AsyncConnectionPool(
-            place.conninfo,
+            place.session_of(worker),
             connection_class=AsyncConnection[tuple[Any, ...]],
             kwargs={"autocommit": True},
             min_size=1,
