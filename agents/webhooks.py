@@ -101,11 +101,11 @@ class Webhooks(Protocol):
         """Up to `limit` webhooks of these formats that have something to tell, are due and that nobody delivers."""
         ...
 
-    def next_due(self, formats: Sequence[str], now: float) -> float | None:
+    async def next_due(self, formats: Sequence[str], now: float) -> float | None:
         """When the next one that has something to tell is due, later than `now`; None where there is none."""
         ...
 
-    def events(self, claim: WebhookClaim, after: int) -> list[Event]:
+    async def events(self, claim: WebhookClaim, after: int) -> list[Event]:
         """The next stored events above `after`: a bounded number, none where there is none."""
         ...
 

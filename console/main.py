@@ -29,7 +29,10 @@ Via = Annotated[
     str, typer.Option("--via", help="The variant to speak, e.g. rest, mcp-http, mcp-stdio, a2a-grpc, grpc, inproc.")
 ]
 Engine = Annotated[
-    str, typer.Option(help="Where tasks are kept: sqlite:///PATH, or sqlite:///:memory: (gone with the process).")
+    str,
+    typer.Option(
+        help="Where tasks are kept: sqlite:///PATH, sqlite:///:memory: (gone with the process), or postgresql://USER@HOST/DB."
+    ),
 ]
 Agents = Annotated[
     list[str] | None,
@@ -89,6 +92,20 @@ def serve(
         tuple(allow_webhook or ()),
     )  # fmt: skip
     _run(run_server, service, uvloop=True)
+
+
+@app.command()
+def worker(
+    engine: Annotated[str, typer.Option(help="The Postgres that keeps the tasks: postgresql://USER@HOST:PORT/DATABASE.")],
+    files: Agents = None,
+) -> None:
+    """Run tasks without listening, beside any number of servers and workers on the same Postgres.
+
+    Works until Ctrl-C or SIGTERM; unfinished tasks go on in other processes.
+    """
+    from .worker import run_worker
+
+    _run(run_worker, tuple(files or ()), engine, uvloop=True)
 
 
 @app.command()
@@ -199,7 +216,7 @@ def mcp(
     engine: Annotated[
         str,
         typer.Option(
-            help="Where tasks are kept: sqlite:///PATH, or sqlite:///:memory: (gone with the process).",
+            help="Where tasks are kept: sqlite:///PATH, sqlite:///:memory: or postgresql://USER@HOST/DB.",
             show_default="tasks.db in your own state folder",
         ),
     ] = "",

@@ -6,22 +6,23 @@ import asyncio
 import gc
 import json
 import os
-import signal
 import sys
-from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import TextIO
 
 from ..agents.contract import Roster
 from ..agents.errors import InvalidInput, SametaskError
 from ..agents.runtime import open_engine
+from ..agents.runtime.urls import shown
 from ..protocols.serving import servable, serve_all
 from ..protocols.variants import Bind, Endpoint, Variant
 from ..protocols.webhook_settings import WebhookSettings
 from ..protocols.webhook_targets import Targets
 from .agents import roster_of
 from .stdout import claimed_stdout
+from .stopping import stop_signals
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ async def run_server(service: Service) -> int:
 
 async def _serve(service: Service, chosen: list[Variant], bind: Bind, roster: Roster, out: TextIO, claimed: ExitStack) -> None:
     async with AsyncExitStack() as stack:
-        stop = stack.enter_context(_stop_signals())
+        stop = stack.enter_context(stop_signals())
         engine = await stack.enter_async_context(open_engine(service.engine, roster))
         if not chosen[0].listeners:
             # Not earlier: a task that goes on from last time runs, and prints, from here.
@@ -83,28 +84,6 @@ async def _serve(service: Service, chosen: list[Variant], bind: Bind, roster: Ro
         await _first(stop, orphaned, endpoints[chosen[0].name].closed or asyncio.Event())
         if stop.is_set() and not service.as_json:
             print("draining; unfinished tasks go on when the store is served again", file=sys.stderr, flush=True)
-
-
-@contextmanager
-def _stop_signals() -> Generator[asyncio.Event]:
-    """Set by SIGTERM or Ctrl-C; the second one ends the process at once, which loses nothing that is stored."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    before: dict[int, Any] = {}
-
-    def begin(*_: object) -> None:
-        for number in before:
-            signal.signal(number, signal.SIG_DFL)
-        loop.call_soon_threadsafe(stop.set)
-
-    # Not the loop's own handlers: a skill that blocks the loop would keep them from being heard.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        before[number] = signal.signal(number, begin)
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @asynccontextmanager
@@ -143,7 +122,7 @@ def _announce(service: Service, endpoints: Mapping[str, Endpoint], roster: Roste
         others = "  ".join(f"{listener} {address}" for listener, address in end.listeners.items() if address not in end.url)
         print(f"{name:<{width}}  {end.url}" + (f"  ({others})" if others else ""), file=out, flush=True)
     agents = ", ".join(roster)
-    print(f"serving {agents}; tasks in {service.engine}; Ctrl-C drains and stops", file=sys.stderr, flush=True)
+    print(f"serving {agents}; tasks in {shown(service.engine)}; Ctrl-C drains and stops", file=sys.stderr, flush=True)
 
 
 def _advertised(pairs: tuple[str, ...]) -> dict[str, str]:

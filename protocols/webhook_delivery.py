@@ -106,7 +106,7 @@ class Courier:
         for claim in claims:
             self._busy_count += 1
             group.start_soon(self._deliver, claim)
-        due = self._webhooks.next_due(self._names, now)
+        due = await self._webhooks.next_due(self._names, now)
         return LONGEST_PAUSE_S if due is None else min(LONGEST_PAUSE_S, max(0.0, due - now))
 
     async def _deliver(self, claim: WebhookClaim) -> None:
@@ -134,7 +134,7 @@ class Courier:
         """Send up to `TURN_COUNT` messages, from where the last one was accepted."""
         hook, sent_count = claim.hook, 0
         cursor, skip, failed_count = hook.cursor, hook.part, hook.attempts
-        while events := self._webhooks.events(claim, cursor):
+        while events := await self._webhooks.events(claim, cursor):
             for event in events:
                 bodies = self._formats[hook.format].bodies(hook, event)
                 for part in range(skip, len(bodies)):

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InvalidInput
-from .urls import sqlite_path
+from ..errors import InvalidInput, Unavailable
+from .urls import is_distributed, postgres_url, sqlite_path
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -16,12 +16,21 @@ if TYPE_CHECKING:
     from ..engine import TaskEngine
 
 
-def open_engine(url: str, roster: Roster) -> AbstractAsyncContextManager[TaskEngine]:
+def open_engine(url: str, roster: Roster, *, listens: bool = True) -> AbstractAsyncContextManager[TaskEngine]:
     """The engine that `url` names: `sqlite:///PATH` (embedded, durable; with `?synchronous=NORMAL` faster, and a power cut may
-    take the last moments) or `sqlite:///:memory:` (gone with the process).
+    take the last moments), `sqlite:///:memory:` (gone with the process), or `postgresql://...` (distributed, for any number of
+    machines; see `docs/scale.md`). `listens`: false where hardly anyone will follow a task in this process.
 
-    Raises: InvalidInput for another scheme, or a setting that is not accepted.
+    Raises: InvalidInput for another scheme, or a setting that is not accepted; Unavailable where what the distributed engine
+    needs is not installed.
     """
+    if is_distributed(url):
+        _need_distributed()
+        from .distributed.engine import EngineSettings as Settings
+        from .distributed.engine import PostgresEngine
+
+        address, settings = postgres_url(url)
+        return PostgresEngine.open(address, roster, Settings(listens=listens, **settings))
     path, settings = sqlite_path(url)
     from .embedded.engine import EngineSettings, SqliteEngine
 
@@ -31,8 +40,14 @@ def open_engine(url: str, roster: Roster) -> AbstractAsyncContextManager[TaskEng
 def check_engine(url: str) -> None:
     """Open the store that `url` names, and close it again: whoever is to open the engine later learns now what is wrong.
 
-    Raises: InvalidInput as `open_engine`, and Unavailable as entering what it gives.
+    Raises: InvalidInput and Unavailable, as `open_engine` and as entering what it gives.
     """
+    if is_distributed(url):
+        _need_distributed()
+        from .distributed.schema import place_of, prepare
+
+        prepare(place_of(postgres_url(url)[0]))
+        return
     path, _ = sqlite_path(url)
     if path != ":memory:":
         from .embedded.schema import connect
@@ -43,6 +58,18 @@ def check_engine(url: str) -> None:
 
 def check_kept(url: str) -> None:
     """Raises: InvalidInput where `url` names no store that exists: not everyone who opens one means to make it."""
+    if is_distributed(url):
+        return
     path, _ = sqlite_path(url)
     if not os.path.exists(os.path.expanduser(path)):
         raise InvalidInput("engine", url, "accepted: the URL of a store that exists")
+
+
+def _need_distributed() -> None:
+    from importlib.util import find_spec
+
+    missing = [name for name in ("dbos", "psycopg", "psycopg_pool") if find_spec(name) is None]
+    if missing:
+        raise Unavailable(
+            f"engine: postgresql needs {', '.join(missing)}; accepted: after pip install sametask[distributed]", field="engine"
+        )

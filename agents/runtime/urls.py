@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from ..errors import InvalidInput
 
-ACCEPTED = "accepted: sqlite:///PATH or sqlite:///:memory:"
+ACCEPTED = "accepted: sqlite:///PATH, sqlite:///:memory: or postgresql://USER@HOST:PORT/DATABASE"
 _DURABILITY = ("FULL", "NORMAL")
+_DISTRIBUTED = ("lease_s", "beat_s", "queue_poll_s", "key_lifetime_s")
 
 
 def sqlite_path(url: str) -> tuple[str, dict[str, Any]]:
@@ -27,10 +29,36 @@ def sqlite_path(url: str) -> tuple[str, dict[str, Any]]:
                 raise InvalidInput("engine", url, f"synchronous: accepted: one of {', '.join(_DURABILITY)}")
             settings[name] = value.upper()
         elif name == "key_lifetime_s":
-            try:
-                settings[name] = float(value)
-            except ValueError:
-                raise InvalidInput("engine", url, "key_lifetime_s: a number of seconds is accepted") from None
+            settings[name] = _seconds(url, value, name)
         else:
             raise InvalidInput("engine", url, f"{name}: accepted settings: synchronous, key_lifetime_s")
     return path, settings
+
+
+def is_distributed(url: str) -> bool:
+    return url.partition("://")[0] in ("postgresql", "postgres")
+
+
+def postgres_url(url: str) -> tuple[str, dict[str, Any]]:
+    """The address in `postgresql://USER@HOST:PORT/DATABASE?lease_s=6`, and the settings: `lease_s`, `beat_s`, `queue_poll_s`,
+    `key_lifetime_s`. Whatever else it says is libpq's.
+
+    Raises: InvalidInput for a setting that is not accepted.
+    """
+    address, _, query = url.partition("?")
+    given = parse_qsl(query, keep_blank_values=True)
+    ours = {name: _seconds(shown(url), value, name) for name, value in given if name in _DISTRIBUTED}
+    rest = urlencode([(name, value) for name, value in given if name not in ours])
+    return address + (f"?{rest}" if rest else ""), ours
+
+
+def _seconds(url: str, value: str, name: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise InvalidInput("engine", url, f"{name}: a number of seconds is accepted") from None
+
+
+def shown(url: str) -> str:
+    """The URL as people may see it: without a password."""
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1@", re.sub(r"([?&]password=)[^&]*", r"\1...", url))

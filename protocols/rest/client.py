@@ -108,6 +108,8 @@ class RestClient:
                 raise _not_long(path)
             with _transport_errors(unless=lambda: state is not None and state.terminal):
                 async for message in EventSource(response).aiter_sse():
+                    if not message.data:
+                        continue  # a comment that kept the connection alive (WHATWG HTML 9.2.6: no data, no event)
                     if message.event == "problem":
                         raise _stopped(message.data)
                     event = Event.model_validate_json(message.data)

@@ -154,6 +154,7 @@ async def test_a_file_that_someone_has_locked_is_unavailable_and_then_available_
         assert len(await engine.list()) == 1  # the refused submit has left nothing
 
 
+@pytest.mark.embedded
 async def test_a_file_that_can_no_longer_be_written_loses_nothing(open_store, follow):
     async with open_store(agent) as engine:
         task = await submitted(engine, follow, ask=True)

@@ -11,6 +11,8 @@ from sametask.agents import Agent, Artifact, Question, TaskContext, TaskState, T
 from sametask.agents.errors import InvalidInput, Unavailable, UnknownTask
 from sametask.agents.events import Event
 
+pytestmark = pytest.mark.embedded
+
 FOREVER_S = 3600.0
 NEVER_S = 0.0
 

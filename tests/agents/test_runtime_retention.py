@@ -133,6 +133,7 @@ async def _drained(events) -> None:
         pass
 
 
+@pytest.mark.embedded
 async def test_it_goes_on_beside_those_who_write(open_store, follow):
     async with open_store(agent) as engine, open_store(agent) as other:
         for number in range(250):

@@ -1,9 +1,8 @@
-"""Two engines on one file, as two processes have them: each hears of what the other does."""
+"""Two engines on one store, as two processes have them: each hears of what the other does."""
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from contextlib import AsyncExitStack
 
 import pytest
@@ -69,7 +68,7 @@ async def test_one_answers_and_cancels_what_the_other_runs(pair, follow):
     await follow(a, both.id, until=lambda event: event.state is TaskState.INPUT_REQUIRED)
     await asyncio.gather(*(a.answer(both.id, "q1", {"ok": ok}) for ok in (True, False, False)))
     assert [event.state for event in await follow(a, both.id)][2:] == ["input_required", "working", "completed"]
-    assert (await b.get(both.id)).result == {"total": 1}
+    assert (await b.get(both.id)).result in ({"total": 1}, {"total": 0})  # one of those that came at once
     events = await follow(a, answered.id)
     assert [event.state for event in events] == ["submitted", "working", "input_required", "working", "completed"]
     assert (await b.get(answered.id)).result == {"total": 1}
@@ -128,7 +127,7 @@ async def test_when_one_leaves_the_other_carries_on(open_store, follow):
 
 
 @pytest.mark.parametrize("first", ["progress", "step", "ask", "return"])
-async def test_a_runner_that_is_fenced_stops_without_a_word(open_store, follow, store, first):
+async def test_a_runner_that_is_fenced_stops_without_a_word(open_store, follow, look, steal, first):
     """Another process took the task; here it is stood in for by what that writes: a new epoch."""
     agent = Agent("worker", description="")
     go, over = asyncio.Event(), asyncio.Event()
@@ -156,15 +155,10 @@ async def test_a_runner_that_is_fenced_stops_without_a_word(open_store, follow, 
     async with open_store(agent) as engine:
         handle = await engine.submit(agent.skills["work"], Order())
         await follow(engine, handle.id, until=lambda event: event.state is TaskState.WORKING)
-        with sqlite3.connect(store) as db:
-            db.execute("INSERT INTO owners VALUES('someone', 1, 1e12)")
-            db.execute("UPDATE tasks SET epoch = epoch + 1, owner = 'someone'")
-            (store.parent / f"{store.name}-owner-someone").touch()
-            db.commit()
-            go.set()
-            await asyncio.wait_for(over.wait(), 10)
-            assert db.execute("SELECT COUNT(*) FROM steps").fetchone() == (0,)
-        db.close()
+        steal()
+        go.set()
+        await asyncio.wait_for(over.wait(), 10)
+        assert look("SELECT COUNT(*) FROM steps") == [(0,)]
         # The stand-in holds no lock, so it is found dead, and the task is run once more.
         events = await follow(engine, handle.id)
         told = [2] if first == "progress" else []

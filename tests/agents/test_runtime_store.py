@@ -214,3 +214,51 @@ async def test_an_old_file_that_an_earlier_release_is_using_is_left_as_it_is(sto
     lock.release()
     async with open_store(old) as engine:
         assert (await engine.get("done")).result == {"count": 1}
+
+
+async def test_a_task_whose_step_could_not_be_written_is_run_again_when_it_can(open_store, store, follow):
+    agent = Agent("worker", description="")
+    runs = 0
+    failed = asyncio.Event()
+
+    @agent.skill
+    async def work(request: Order, task: TaskContext) -> Order:
+        nonlocal runs
+        runs += 1
+        await task.step("small", lambda: 1)
+        try:
+            await task.step("large", lambda: "x" * 500_000)
+        except asyncio.CancelledError:
+            failed.set()
+            raise
+        return Order(count=runs)
+
+    async with open_store(agent) as engine:
+        writer = engine._store._writer
+        (pages,) = writer.execute("PRAGMA page_count").fetchone()
+        writer.execute(f"PRAGMA max_page_count={pages + 20}")  # as a disk that is nearly full
+        handle = await engine.submit(agent.skills["work"], Order())
+        await asyncio.wait_for(failed.wait(), 10)
+        writer.execute("PRAGMA max_page_count=4294967294")
+        assert [event.state for event in await follow(engine, handle.id)] == ["submitted", "working", "completed"]
+        assert (await engine.get(handle.id)).result["count"] == runs >= 2
+
+
+async def test_a_skill_that_tells_faster_than_the_disk_is_held_back(open_store, store, follow, monkeypatch):
+    monkeypatch.setattr("sametask.agents.runtime.embedded.store.PENDING_COUNT", 8)
+    agent = Agent("worker", description="")
+    pending: list[int] = []
+
+    @agent.skill
+    async def work(request: Order, task: TaskContext) -> Order:
+        for done in range(500):
+            await task.progress(done)
+            pending.append(engines[0]._store._pending_count)
+        return Order()
+
+    engines = []
+    async with open_store(agent) as engine:
+        engines.append(engine)
+        handle = await engine.submit(agent.skills["work"], Order())
+        assert [event.body.done for event in (await follow(engine, handle.id))[2:-1]] == list(range(500))
+    assert max(pending) == 8

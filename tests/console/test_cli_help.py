@@ -9,7 +9,7 @@ import sys
 import pytest
 
 HEAVY = {"mcp", "grpc", "fastapi", "a2a", "altair", "numpy", "pydantic", "uvicorn", "httpx", "asyncio", "sqlite3"}
-COMMANDS = ("agents", "serve", "call", "compare", "report", "prune", "mcp")
+COMMANDS = ("agents", "serve", "worker", "call", "compare", "report", "prune", "mcp")
 
 
 async def test_help_imports_no_heavy_library():

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from ...events import BODY, Artifact, ArtifactEmitted, Progress, StateChanged, Task
+from ..artifacts import merged
 from ..journal import Asked, Attempts
 from . import log
 from .store import Store
@@ -128,7 +129,7 @@ class LateJournal(SqliteJournal):
             result=self._end.result,
             error=self._end.error,
             progress=progress[-1] if progress else None,
-            artifacts=log.merged(artifacts),
+            artifacts=merged(artifacts),
             created_at=self._created_at,
             updated_at=self._ended_at,
             last_seq=2 + self._event_count,

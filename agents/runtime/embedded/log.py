@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +25,7 @@ from ...events import (
     Task,
     TaskState,
 )
+from ..artifacts import merged
 from ..journal import Asked, Attempts, Claim, Fenced, Past
 
 SUBMITTED = StateChanged(state=TaskState.SUBMITTED).model_dump_json()
@@ -340,15 +340,6 @@ def _task(row: tuple[Any, ...], artifacts: tuple[Artifact, ...]) -> Task:
 def _artifacts(db: sqlite3.Connection, n: int, last_seq: int) -> tuple[Artifact, ...]:
     rows = db.execute("SELECT body FROM events WHERE task = ? AND kind = 'artifact' AND seq <= ? ORDER BY seq", (n, last_seq))
     return merged(ArtifactEmitted.model_validate_json(body).artifact for (body,) in rows)
-
-
-def merged(chunks: Iterable[Artifact]) -> tuple[Artifact, ...]:
-    """The artifacts that these chunks make up, in the order in which each began."""
-    whole: dict[str, Artifact] = {}
-    for chunk in chunks:
-        before = whole[chunk.name].parts if chunk.append and chunk.name in whole else ()
-        whole[chunk.name] = Artifact(name=chunk.name, parts=before + chunk.parts, last=chunk.last)
-    return tuple(whole.values())
 
 
 def page(db: sqlite3.Connection, n: int, after: int) -> list[Event]:

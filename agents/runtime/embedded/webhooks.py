@@ -60,7 +60,7 @@ class SqliteWebhooks:
             return []  # the usual case, and it costs no write
         return await self._store.write(lambda db: _take(db, self._me, wanted, limit, now))
 
-    def next_due(self, formats: Sequence[str], now: float) -> float | None:
+    async def next_due(self, formats: Sequence[str], now: float) -> float | None:
         query = f"SELECT MIN(w.next_at) {_WAITING} AND w.next_at > ?"
         return self._first(query, (json.dumps([*formats]), now))[0]
 
@@ -71,7 +71,7 @@ class SqliteWebhooks:
     def _number(self, task_id: str) -> int:
         return self._store.read(log.number, task_id)
 
-    def events(self, claim: WebhookClaim, after: int) -> list[Event]:
+    async def events(self, claim: WebhookClaim, after: int) -> list[Event]:
         return self._store.read(log.page, claim.task, after)
 
     async def accepted(self, claim: WebhookClaim, cursor: int, part: int, state: WebhookState) -> bool:
