@@ -206,11 +206,12 @@ async def test_a_follower_hears_of_the_end_of_a_task_whose_skill_here_will_not_s
         return request
 
     agent, skill = one_skill(work)
-    async with open_store(agent) as here, open_store(agent, cancel_grace_s=0.0) as there_engine:
+    # The grace is so long that it is heard of here first, and that the skill is asked to stop.
+    async with open_store(agent, poll_s=0.01) as here, open_store(agent, cancel_grace_s=0.5) as other:
         handle = await here.submit(skill, Order())
         await asyncio.wait_for(there.wait(), 10)
         follower = asyncio.create_task(follow(here, handle.id))
-        assert (await there_engine.cancel(handle.id)).state is TaskState.CANCELED
+        assert (await other.cancel(handle.id)).state is TaskState.CANCELED
         assert (await follower)[-1].state is TaskState.CANCELED
         release.set()
 
@@ -232,3 +233,76 @@ async def test_one_task_that_cannot_be_read_does_not_keep_the_others_from_runnin
     async with SqliteEngine.open(str(store), Roster([agent, other]), EngineSettings()) as engine:
         for handle in handles[1:]:
             assert (await follow(engine, handle.id))[-1].state is TaskState.COMPLETED
+
+
+async def test_a_lost_lease_does_not_stop_what_was_submitted_after_it_was_taken_again(open_store, follow):
+    async def work(request: Order, task: TaskContext) -> Order:
+        return Order(count=(await task.ask(Question("go on?", Approval))).ok)
+
+    agent, skill = one_skill(work)
+    async with open_store(agent, poll_s=3600.0) as engine:
+        await engine._store.write(lambda db: owners.bury(db, engine._me))
+        engine._renew_at = 0.0
+        async with HeldWriter(engine):
+            tick = asyncio.create_task(engine._tick())
+            await asyncio.sleep(0)
+            submit = asyncio.create_task(engine.submit(skill, Order()))
+            await asyncio.sleep(0)
+        await tick
+        handle = await submit
+        await follow(engine, handle.id, until=lambda event: event.state is TaskState.INPUT_REQUIRED)
+        await engine.answer(handle.id, "q1", {"ok": True})
+        assert (await follow(engine, handle.id))[-1].body.result == {"count": 1}
+
+
+async def test_a_question_asked_in_parallel_ends_with_its_task(open_store, follow):
+    """What the skill did beside it could not be written: nobody will cancel it, nor answer it here."""
+    ended = asyncio.Event()
+    runs = 0
+
+    async def work(request: Order, task: TaskContext) -> Order:
+        nonlocal runs
+        runs += 1
+        if runs > 1:
+            return request
+
+        async def ask() -> None:
+            try:
+                await task.ask(Question("go on?", Approval))
+            finally:
+                ended.set()
+
+        asking = asyncio.create_task(ask())
+        await task.step("blocked", blocked.wait)
+        await asking
+        return request
+
+    blocked = asyncio.Event()
+    agent, skill = one_skill(work)
+    async with open_store(agent) as engine:
+        handle = await engine.submit(skill, Order())
+        await follow(engine, handle.id, until=lambda event: event.state is TaskState.INPUT_REQUIRED)
+        await engine._store.write(lambda db: owners.set_free(db, engine._me))
+        blocked.set()
+        await asyncio.wait_for(ended.wait(), 10)
+
+
+async def test_an_answer_reaches_a_skill_that_carries_on_over_its_cancel(open_store, follow):
+    there = asyncio.Event()
+
+    async def work(request: Order, task: TaskContext) -> Order:
+        there.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await task.ask(Question("really?", Approval))
+        return request
+
+    agent, skill = one_skill(work)
+    async with open_store(agent) as here, open_store(agent, cancel_grace_s=3600.0) as other:
+        handle = await here.submit(skill, Order())
+        await asyncio.wait_for(there.wait(), 10)
+        cancel = asyncio.create_task(other.cancel(handle.id))
+        await follow(other, handle.id, until=lambda event: event.state is TaskState.INPUT_REQUIRED)
+        await other.answer(handle.id, "q1", {"ok": True})
+        assert (await asyncio.wait_for(cancel, 20)).state is TaskState.CANCELED
