@@ -211,9 +211,11 @@ async def test_a_follower_hears_of_the_end_of_a_task_whose_skill_here_will_not_s
         handle = await here.submit(skill, Order())
         await asyncio.wait_for(there.wait(), 10)
         follower = asyncio.create_task(follow(here, handle.id))
-        assert (await other.cancel(handle.id)).state is TaskState.CANCELED
-        assert (await follower)[-1].state is TaskState.CANCELED
-        release.set()
+        try:
+            assert (await other.cancel(handle.id)).state is TaskState.CANCELED
+            assert (await follower)[-1].state is TaskState.CANCELED
+        finally:
+            release.set()
 
 
 async def test_one_task_that_cannot_be_read_does_not_keep_the_others_from_running(store, open_store, follow):
