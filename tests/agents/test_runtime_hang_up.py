@@ -49,6 +49,7 @@ class HeldWriter:
         self._go.set()
 
 
+@pytest.mark.embedded  # it holds up, or looks into, that engine's own writer
 async def test_a_submit_whose_caller_hangs_up_leaves_a_task_that_runs(open_store, follow):
     async def work(request: Order, task: TaskContext) -> Order:
         return request
@@ -65,6 +66,7 @@ async def test_a_submit_whose_caller_hangs_up_leaves_a_task_that_runs(open_store
         assert (await follow(engine, again.id))[-1].state is TaskState.COMPLETED
 
 
+@pytest.mark.embedded  # it holds up, or looks into, that engine's own writer
 async def test_a_run_whose_caller_hangs_up_while_it_is_stored_goes_on(open_store, follow):
     asking = asyncio.Event()
 
@@ -88,6 +90,7 @@ async def test_a_run_whose_caller_hangs_up_while_it_is_stored_goes_on(open_store
         assert (await follow(engine, task.id))[-1].body.result == {"count": 1}
 
 
+@pytest.mark.embedded  # it holds up, or looks into, that engine's own writer
 async def test_a_cancel_whose_caller_hangs_up_stops_the_task(open_store, follow):
     there = asyncio.Event()
 
@@ -152,6 +155,7 @@ async def test_a_task_of_an_engine_that_was_buried_is_not_buried_with_it(open_st
             assert (await follow(other, handle.id))[-1].state is TaskState.COMPLETED
 
 
+@pytest.mark.embedded  # it holds up, or looks into, that engine's own writer
 async def test_what_was_queued_before_a_failure_was_told_fails_with_it(open_store):
     """Or an event would be stored without the one before it, and a step without what it told."""
     began, fail = threading.Event(), threading.Event()
@@ -184,13 +188,15 @@ class Names(RootModel[list[str]]):
         return len(self.root)
 
 
-async def test_an_input_that_counts_as_false_is_an_input(open_store):
+async def test_an_input_that_counts_as_false_is_an_input(open_store, follow):
     async def work(request: Names, task: TaskContext) -> Order:
         return Order(count=len(request))
 
     agent, skill = one_skill(work)
     async with open_store(agent) as engine:
-        assert (await engine.run(skill, Names([]))).result == {"count": 0}
+        task = await engine.run(skill, Names([]))
+        await follow(engine, task.id)
+        assert (await engine.get(task.id)).result == {"count": 0}
 
 
 async def test_a_follower_hears_of_the_end_of_a_task_whose_skill_here_will_not_stop(open_store, follow):
@@ -206,13 +212,16 @@ async def test_a_follower_hears_of_the_end_of_a_task_whose_skill_here_will_not_s
         return request
 
     agent, skill = one_skill(work)
-    async with open_store(agent) as here, open_store(agent, cancel_grace_s=0.0) as there_engine:
+    # The grace is so long that it is heard of here first, and that the skill is asked to stop.
+    async with open_store(agent, poll_s=0.01) as here, open_store(agent, cancel_grace_s=0.5) as other:
         handle = await here.submit(skill, Order())
         await asyncio.wait_for(there.wait(), 10)
         follower = asyncio.create_task(follow(here, handle.id))
-        assert (await there_engine.cancel(handle.id)).state is TaskState.CANCELED
-        assert (await follower)[-1].state is TaskState.CANCELED
-        release.set()
+        try:
+            assert (await other.cancel(handle.id)).state is TaskState.CANCELED
+            assert (await follower)[-1].state is TaskState.CANCELED
+        finally:
+            release.set()
 
 
 async def test_one_task_that_cannot_be_read_does_not_keep_the_others_from_running(store, open_store, follow):
@@ -232,3 +241,78 @@ async def test_one_task_that_cannot_be_read_does_not_keep_the_others_from_runnin
     async with SqliteEngine.open(str(store), Roster([agent, other]), EngineSettings()) as engine:
         for handle in handles[1:]:
             assert (await follow(engine, handle.id))[-1].state is TaskState.COMPLETED
+
+
+@pytest.mark.embedded  # it holds up, or looks into, that engine's own writer
+async def test_a_lost_lease_does_not_stop_what_was_submitted_after_it_was_taken_again(open_store, follow):
+    async def work(request: Order, task: TaskContext) -> Order:
+        return Order(count=(await task.ask(Question("go on?", Approval))).ok)
+
+    agent, skill = one_skill(work)
+    async with open_store(agent, poll_s=3600.0) as engine:
+        await engine._store.write(lambda db: owners.bury(db, engine._me))
+        engine._renew_at = 0.0
+        async with HeldWriter(engine):
+            tick = asyncio.create_task(engine._tick())
+            await asyncio.sleep(0)
+            submit = asyncio.create_task(engine.submit(skill, Order()))
+            await asyncio.sleep(0)
+        await tick
+        handle = await submit
+        await follow(engine, handle.id, until=lambda event: event.state is TaskState.INPUT_REQUIRED)
+        await engine.answer(handle.id, "q1", {"ok": True})
+        assert (await follow(engine, handle.id))[-1].body.result == {"count": 1}
+
+
+@pytest.mark.embedded  # it holds up, or looks into, that engine's own writer
+async def test_a_question_asked_in_parallel_ends_with_its_task(open_store, follow):
+    """What the skill did beside it could not be written: nobody will cancel it, nor answer it here."""
+    ended = asyncio.Event()
+    runs = 0
+
+    async def work(request: Order, task: TaskContext) -> Order:
+        nonlocal runs
+        runs += 1
+        if runs > 1:
+            return request
+
+        async def ask() -> None:
+            try:
+                await task.ask(Question("go on?", Approval))
+            finally:
+                ended.set()
+
+        asking = asyncio.create_task(ask())
+        await task.step("blocked", blocked.wait)
+        await asking
+        return request
+
+    blocked = asyncio.Event()
+    agent, skill = one_skill(work)
+    async with open_store(agent) as engine:
+        handle = await engine.submit(skill, Order())
+        await follow(engine, handle.id, until=lambda event: event.state is TaskState.INPUT_REQUIRED)
+        await engine._store.write(lambda db: owners.set_free(db, engine._me))
+        blocked.set()
+        await asyncio.wait_for(ended.wait(), 10)
+
+
+async def test_an_answer_reaches_a_skill_that_carries_on_over_its_cancel(open_store, follow):
+    there = asyncio.Event()
+
+    async def work(request: Order, task: TaskContext) -> Order:
+        there.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await task.ask(Question("really?", Approval))
+        return request
+
+    agent, skill = one_skill(work)
+    async with open_store(agent) as here, open_store(agent, cancel_grace_s=3600.0) as other:
+        handle = await here.submit(skill, Order())
+        await asyncio.wait_for(there.wait(), 10)
+        cancel = asyncio.create_task(other.cancel(handle.id))
+        await follow(other, handle.id, until=lambda event: event.state is TaskState.INPUT_REQUIRED)
+        await other.answer(handle.id, "q1", {"ok": True})
+        assert (await asyncio.wait_for(cancel, 20)).state is TaskState.CANCELED
