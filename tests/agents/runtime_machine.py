@@ -769,9 +769,12 @@ class RuntimeMachine(RuleBasedStateMachine):
             self.do(self._start())
 
     def _drain(self, node: Node, drained: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        node.draining = True
         for call in self.calls:
             call.excused |= call.node is node
+        if node.draining:  # it closes its file at once, for which it waits in its own thread
+            node.queue.open()
+            self.do()
+        node.draining = True
         leaving = self.loop.create_task(drained())
         self.do()
         node.queue.open()
