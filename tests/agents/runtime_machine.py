@@ -712,6 +712,7 @@ class RuntimeMachine(RuleBasedStateMachine):
         others = [node for node in self.nodes if node is not hanging]
         for seconds in (0.0, LEASE_S + 1, 0.0):
             self.clock.now += seconds
+            self.do()  # what was due is done before anyone looks round
             for node in others:
                 self._tick(node)
 
@@ -1022,11 +1023,13 @@ class RuntimeMachine(RuleBasedStateMachine):
     def _let_everything_end(self) -> None:
         for node in self.nodes:
             node.queue.open()
-        self.do()
+            self.do()
         if all(node.draining for node in self.nodes):
             self.do(self._start())
         before, still = None, 0
-        while still < 12:  # by then every lease has run out
+        for _ in range(500):
+            if still == 12:  # by now every lease has run out
+                break
             for job in self.jobs:
                 if not job.complete:
                     self._feed(job, [End(TaskState.COMPLETED)])
