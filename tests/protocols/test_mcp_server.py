@@ -194,8 +194,11 @@ async def test_a_caller_that_goes_away_does_not_take_the_task_with_it(mode):
             await gate.reached.wait()
             call.cancel()
             await asyncio.wait([call])
+        async with asyncio.timeout(20):
+            while not (tasks := await engine.list()):  # noqa: ASYNC110 - stored within a moment, since it has not ended
+                await asyncio.sleep(0.01)
         gate.opened.set()
-        (task,) = await engine.list()
+        (task,) = tasks
         async for _ in engine.events(task.id):
             pass
         assert (await engine.get(task.id)).state == "completed"
