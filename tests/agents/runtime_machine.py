@@ -73,7 +73,7 @@ class Queue:
         self.loop, self.empty = asyncio.get_running_loop(), asyncio.Event()
         self.changed, self.items = threading.Condition(), deque[Any]()
         self.shut = self.idle = False
-        self.first_batch, self.taken = 0, 0
+        self.first_batch = self.taken = self.left = 0
 
     def put(self, item: Any) -> None:
         with self.changed:
@@ -99,6 +99,8 @@ class Queue:
 
     def _next(self) -> Any:
         item, self.idle = self.items.popleft(), False
+        self.left -= 1
+        self.shut = self.shut or self.left == 0
         if item is None:
             self._rest()  # for ever
         return item
@@ -108,10 +110,18 @@ class Queue:
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self.loop.call_soon_threadsafe(self.empty.set)
 
-    def open(self, first_batch: int = 0) -> None:
-        """Let the writes through; the first transaction is of so many, where that is not 0."""
+    def open(self) -> None:
+        """Let the writes through, and those to come."""
+        self._open(0, 0)
+
+    def open_in_two(self, first_batch: int) -> None:
+        """Let those that wait now through in two transactions, the first of so many writes; then shut the door again."""
+        if self.items:
+            self._open(first_batch, len(self.items))
+
+    def _open(self, first_batch: int, left: int) -> None:
         with self.changed:
-            self.shut, self.first_batch, self.idle = False, first_batch, not self.items
+            self.shut, self.first_batch, self.left, self.idle = False, first_batch, left, not self.items
             self.changed.notify()
 
     async def settled(self) -> None:
@@ -247,7 +257,7 @@ class Job:
     id: str | None = None
     never: bool = False  # its caller was told that it does not exist
     cancel: bool = False
-    waiting: set[asyncio.Event] = field(default_factory=set)
+    waiting: dict[asyncio.Event, None] = field(default_factory=dict)  # in order: a set's is another one in every run
     blocked: set[str] = field(default_factory=set)
     opened: set[str] = field(default_factory=set)
     executed: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
@@ -266,11 +276,11 @@ class Job:
 
     async def change(self) -> None:
         event = asyncio.Event()
-        self.waiting.add(event)
+        self.waiting[event] = None
         try:
             await event.wait()
         finally:
-            self.waiting.discard(event)
+            del self.waiting[event]
 
 
 @dataclass(frozen=True)
@@ -671,9 +681,11 @@ class RuntimeMachine(RuleBasedStateMachine):
         node.disk.failing = failing
         for call in self.calls:
             call.excused |= failing > 0
-        node.queue.open(first_batch if node.queue.items else 0)
+        node.queue.open_in_two(first_batch)
         self.do()
         node.disk.failing = 0
+        node.queue.open()
+        self.do()
 
     @precondition(lambda self: self.nodes and any(job.row and job.row.open and not job.complete for job in self.jobs))
     @rule(pick=PICK, commands=SOME, failing=st.integers(1, 2), first_batch=st.integers(1, 4))
@@ -700,6 +712,7 @@ class RuntimeMachine(RuleBasedStateMachine):
         others = [node for node in self.nodes if node is not hanging]
         for seconds in (0.0, LEASE_S + 1, 0.0):
             self.clock.now += seconds
+            self.do()  # what was due is done before anyone looks round
             for node in others:
                 self._tick(node)
 
@@ -757,11 +770,15 @@ class RuntimeMachine(RuleBasedStateMachine):
             self.do(self._start())
 
     def _drain(self, node: Node, drained: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        node.queue.open()
-        node.draining = True
         for call in self.calls:
             call.excused |= call.node is node
+        if node.draining:  # it closes its file at once, for which it waits in its own thread
+            node.queue.open()
+            self.do()
+        node.draining = True
         leaving = self.loop.create_task(drained())
+        self.do()
+        node.queue.open()
         self.do()
         if not leaving.done():
             self.clock.now += GRACE_S
@@ -1006,11 +1023,13 @@ class RuntimeMachine(RuleBasedStateMachine):
     def _let_everything_end(self) -> None:
         for node in self.nodes:
             node.queue.open()
-        self.do()
+            self.do()
         if all(node.draining for node in self.nodes):
             self.do(self._start())
         before, still = None, 0
-        while still < 12:  # by then every lease has run out
+        for _ in range(500):
+            if still == 12:  # by now every lease has run out
+                break
             for job in self.jobs:
                 if not job.complete:
                     self._feed(job, [End(TaskState.COMPLETED)])

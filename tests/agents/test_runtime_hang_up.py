@@ -316,3 +316,31 @@ async def test_an_answer_reaches_a_skill_that_carries_on_over_its_cancel(open_st
         await follow(other, handle.id, until=lambda event: event.state is TaskState.INPUT_REQUIRED)
         await other.answer(handle.id, "q1", {"ok": True})
         assert (await asyncio.wait_for(cancel, 20)).state is TaskState.CANCELED
+
+
+@pytest.mark.embedded  # it holds up, or looks into, that engine's own writer
+async def test_a_follower_is_told_of_a_question_that_was_stored_between_two_other_events(open_store, follow):
+    ready, go, told = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def work(request: Order, task: TaskContext) -> Order:
+        await task.step("ready", lambda: None)
+        ready.set()
+        await go.wait()
+        await task.progress(1)
+        asking = asyncio.create_task(task.ask(Question("go on?", Approval)))
+        await task.progress(2)
+        told.set()
+        return Order(count=(await asking).ok)
+
+    agent, skill = one_skill(work)
+    async with open_store(agent) as engine:
+        handle = await engine.submit(skill, Order())
+        await asyncio.wait_for(ready.wait(), 10)
+        follower = asyncio.create_task(follow(engine, handle.id))
+        await follow(engine, handle.id, until=lambda event: event.state is TaskState.WORKING)
+        async with HeldWriter(engine):
+            go.set()
+            await asyncio.wait_for(told.wait(), 10)
+        await follow(engine, handle.id, until=lambda event: event.state is TaskState.INPUT_REQUIRED)
+        await engine.answer(handle.id, "q1", {"ok": True})
+        assert [event.seq for event in await follower] == list(range(1, 8))

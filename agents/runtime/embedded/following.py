@@ -38,14 +38,15 @@ class Follower:
     def page(self, after: int) -> list[Event]:
         """The next events above `after`, none where there is none yet."""
         self._news.clear()
-        while self._told and self._told[0].seq <= after:
-            self._told_bytes -= len(self._told.popleft().body)
-        if not self._told or self._told[0].seq != after + 1:
-            return self._store.read(log.page, self._n, after)
-        found = [told.event() for told in self._told]
-        self._told.clear()
-        self._told_bytes = 0
-        return found
+        found: list[Event] = []
+        # Only as far as nothing is missing: an event that a question or an answer told is not among them.
+        while self._told and self._told[0].seq <= after + 1:
+            told = self._told.popleft()
+            self._told_bytes -= len(told.body)
+            if told.seq == after + 1:
+                found.append(told.event())
+                after += 1
+        return found or self._store.read(log.page, self._n, after)
 
     async def wait(self) -> None:
         """Until there is something to look for that was not there when `page` looked."""
