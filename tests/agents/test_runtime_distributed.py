@@ -429,6 +429,31 @@ async def test_engines_of_one_process_share_its_dbos_but_not_over_two_databases(
                 assert [event.state for event in events] == ["submitted", "working", None, "completed"]
 
 
+async def test_a_run_that_a_draining_engine_was_given_goes_to_one_that_comes_after_it(url, follow):
+    there, runs = asyncio.Event(), []
+
+    crew = Agent("crew", description="")
+
+    @crew.skill(long=True)
+    async def row(times: int) -> int:
+        runs.append(times)
+        there.set()
+        if len(runs) == 1:
+            await asyncio.Event().wait()
+        return len(runs)
+
+    skill = crew.skills["row"]
+    async with opened_at(url, crew) as drained:
+        handle = await drained.submit(skill, skill.parse({"times": 1}))
+        await asyncio.wait_for(there.wait(), 20)
+        await drained.drain()
+        async with asyncio.timeout(20):
+            while f"{handle.id}.2" not in drained._dispatcher._running:  # noqa: ASYNC110 - it is DBOS's thread that takes it
+                await asyncio.sleep(0.01)
+        async with opened_at(url, crew) as other:
+            assert (await follow(other, handle.id))[-1].body.result == {"result": 2}
+
+
 async def test_one_that_stopped_in_the_middle_of_a_pipeline_keeps_its_tasks_from_nobody(url, ledger):
     """Its statements are sent and their end is not, so that Postgres takes the session for one that works, without a limit."""
 

@@ -116,6 +116,7 @@ class Dispatcher:
         self._queues: dict[str, QueueOptions] = {}
         self._changing, self._launched = asyncio.Lock(), False
         self._engines: list[Takes] = []
+        self._entered = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._running: set[str] = set()
         self._client = DBOSClient(
@@ -137,6 +138,8 @@ class Dispatcher:
             accepted = "one database per process is accepted, and it is not the one of the engine that is open already"
             raise InvalidInput("engine", str(place), accepted)
         here._engines.append(engine)
+        here._entered.set()
+        here._entered = asyncio.Event()
         try:
             async with here._changing:
                 if not here._launched or not queues.keys() <= here._queues.keys():
@@ -217,15 +220,17 @@ class Dispatcher:
         return run_task
 
     async def _run(self, n: int, epoch: int, agent: str, skill: str) -> None:
-        for engine in reversed(self._engines):
-            if engine.takes(agent, skill):
-                await engine.run_here(n, epoch)
-                return
-        for engine in self._engines:
-            if not engine.draining:
-                await engine.put_back(n, epoch)
-                return
-        await asyncio.Event().wait()  # this process leaves, and gives it back then
+        while True:
+            for engine in reversed(self._engines):
+                if engine.takes(agent, skill):
+                    await engine.run_here(n, epoch)
+                    return
+            for engine in self._engines:
+                if not engine.draining:
+                    await engine.put_back(n, epoch)
+                    return
+            # This process leaves, and gives it back then; or another engine of it comes first.
+            await self._entered.wait()
 
     async def pending_of(self, executor: str) -> list[str]:
         """The runs that were given to that process and are not over."""
