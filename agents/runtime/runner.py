@@ -21,7 +21,7 @@ AnyJournal = TypeVar("AnyJournal", bound=Journal, covariant=True)
 class Runner(Generic[AnyJournal]):
     """A task that runs here. `journal` makes its journal, given what that is to call when a posted write could not be made.
     `on_end(runner, error)` is called once when it no longer runs; `error` tells why its log could not be written, None where
-    it could. A skill that has not stopped `grace_s` after its deadline is failed without it.
+    it could. A task whose skill has not stopped `grace_s` after a cancel or its deadline is ended without it.
     """
 
     __slots__ = (
@@ -62,6 +62,7 @@ class Runner(Generic[AnyJournal]):
         if not self._canceled:
             self._canceled = True
             self._interrupt()
+            self._abandon_later()
 
     def stop(self) -> None:
         """The task is no longer this process's to run: interrupt the skill, and write nothing more."""
@@ -87,7 +88,7 @@ class Runner(Generic[AnyJournal]):
         try:
             ending = await self._ending()
         except asyncio.CancelledError:
-            if self.context.closed or not (self._canceled or self._expired):
+            if self.context.closed:
                 return
             ending = StateChanged(state=TaskState.CANCELED)
         finally:
@@ -118,14 +119,20 @@ class Runner(Generic[AnyJournal]):
     def _expire(self) -> None:
         self._expired = True
         self._interrupt()
+        self._abandon_later()
+
+    def _abandon_later(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(self._grace_s, self._abandon)
 
     def _abandon(self) -> None:
         async def end() -> None:
+            # A cancel wins over any other ending, see `Journal.finish`.
             await self._finish(_failed(self._too_late()))
             self.stop()
 
-        self._abandoning = asyncio.create_task(end(), name=f"sametask-{self.claim.id}-deadline")
+        self._abandoning = asyncio.create_task(end(), name=f"sametask-{self.claim.id}-abandoned")
 
     def _too_late(self) -> DeadlineExceeded:
         return DeadlineExceeded(f"{self._skill.agent}.{self._skill.name}", self._skill.deadline_s)
@@ -143,9 +150,9 @@ class Runner(Generic[AnyJournal]):
             output = await (function(request, self.context) if self._skill.long else function(request))
             return StateChanged(state=TaskState.COMPLETED, result=self._skill.dump(output))
         except asyncio.CancelledError:
-            current = asyncio.current_task()
-            if self.context.closed or self._canceled or self._expired or (current is not None and current.cancelling()):
+            if self.context.closed or self._canceled or self._expired:
                 raise
+            # Nobody else interrupts it.
             return _failed(SkillFailed(asyncio.CancelledError("the skill cancelled itself")))
         except (Exception, SystemExit) as error:
             # The wall between the agent's code and everyone else: whatever it raised becomes how its task ended.

@@ -526,6 +526,50 @@ async def test_a_canceled_task_is_canceled_even_if_its_skill_returns(open_store,
     assert (task.state, task.result) == (TaskState.CANCELED, None)
 
 
+async def test_a_stubborn_skill_is_canceled_without_it_even_if_the_caller_did_not_wait_for_that(open_store, follow):
+    there, interrupted, over = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def work(request: Order, task: TaskContext) -> Receipt:
+        there.set()
+        while not over.is_set():
+            try:
+                await over.wait()
+            except asyncio.CancelledError:
+                interrupted.set()
+        return Receipt()
+
+    agent, skill = one_skill(work)
+    async with open_store(agent, cancel_grace_s=0.2) as engine:
+        handle = await engine.submit(skill, Order())
+        await asyncio.wait_for(there.wait(), 20)
+        cancel = asyncio.create_task(engine.cancel(handle.id))
+        await asyncio.wait_for(interrupted.wait(), 20)
+        cancel.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await cancel
+        assert (await follow(engine, handle.id))[-1].state is TaskState.CANCELED
+        over.set()
+
+
+@pytest.mark.parametrize("where", ["body", "step"])
+async def test_a_skill_that_cancels_itself_has_failed(open_store, follow, where):
+    async def cancel_itself() -> None:
+        current = asyncio.current_task()
+        assert current is not None
+        current.cancel()
+        await asyncio.sleep(0)
+
+    async def work(request: Order, task: TaskContext) -> Receipt:
+        await (task.step("cancel", cancel_itself) if where == "step" else cancel_itself())
+        return Receipt()
+
+    agent, skill = one_skill(work)
+    async with open_store(agent) as engine:
+        handle = await engine.submit(skill, Order())
+        assert (await follow(engine, handle.id))[-1].state is TaskState.FAILED
+        assert (await engine.get(handle.id)).error.message == "CancelledError: the skill cancelled itself"
+
+
 async def test_cancel_of_an_ended_task_says_how_it_ended(open_store, follow):
     async def work(request: Order, task: TaskContext) -> Receipt:
         return Receipt()
