@@ -80,9 +80,14 @@ class RunningContext:
             if not future.done():
                 future.set_result(None)
 
-    def answer_model(self, request_id: str) -> type[BaseModel] | None:
-        """The model of the answer to a question that is waited for here."""
-        return next((model for asked, model in self._questions if asked == request_id), None)
+    def check_answer(self, request_id: str, text: str) -> None:
+        """Where the question is waited for here, its model may say more of an answer than the schema can.
+
+        Raises: InvalidInput.
+        """
+        for asked, model in self._questions:
+            if asked == request_id:
+                _read_answer(model, text)
 
     def enter(self) -> None:
         """Begin in the body, even where the submit came from another task's step."""
@@ -159,10 +164,7 @@ class RunningContext:
             self._questions.remove(waiting)
         if asked.answer is None:
             raise TimeoutError(f"no answer within {timeout_s:g} s to: {question.text}")
-        try:
-            return question.answer.model_validate_json(asked.answer)
-        except ValidationError as error:  # the schema cannot say all that a validator can
-            raise invalid_input(error) from None
+        return _read_answer(question.answer, asked.answer)
 
     async def _answered(self, asked: Asked, timeout_s: float | None) -> Asked:
         """The question once it has its answer, or has expired."""
@@ -200,6 +202,13 @@ class RunningContext:
         # Not an Exception: a skill's own `except Exception` must not carry on in a task that it no longer owns.
         if self._closed:
             raise asyncio.CancelledError
+
+
+def _read_answer(model: type[Answer], text: str) -> Answer:
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        raise invalid_input(error) from None
 
 
 async def _within(scope: str, call: Callable[[], Awaitable[Any]]) -> Any:

@@ -23,6 +23,7 @@ from ...agents.runtime import check_engine
 from ...agents.runtime.distributed import log
 from ...agents.runtime.distributed.schema import place_of
 from ...agents.runtime.distributed.store import Store
+from ...agents.runtime.submission import Submission
 from ...agents.runtime.urls import postgres_url
 
 AGENT = f"{__package__}.distributed_agent:agent"
@@ -70,7 +71,7 @@ async def _level(store: Store, engine: str, workers: int, tasks: int) -> None:
 
     async def submit() -> None:
         for _ in left:
-            await store.read(log.submit, _submission(), time.time())
+            await store.read(log.submit, _submission(), "bench", 100, time.time())
 
     await asyncio.gather(*(submit() for _ in range(16)))
     stored_s = time.perf_counter() - began
@@ -95,14 +96,14 @@ async def _level(store: Store, engine: str, workers: int, tasks: int) -> None:
 async def _alone(store: Store) -> float:
     """From a submit to its end, in milliseconds."""
     new, began = _submission(), time.perf_counter()
-    await store.read(log.submit, new, time.time())
+    await store.read(log.submit, new, "bench", 100, time.time())
     while not (await store.read(log.task, new.id)).state.terminal:  # noqa: ASYNC110
         await asyncio.sleep(0.002)
     return (time.perf_counter() - began) * 1e3
 
 
-def _submission() -> log.Submission:
-    return log.Submission(uuid.uuid4().hex, "bench", "step", "bench", 100, "{}", '{"text": "x"}')
+def _submission() -> Submission:
+    return Submission(uuid.uuid4().hex, "bench", "step", "{}", '{"text": "x"}')
 
 
 @asynccontextmanager

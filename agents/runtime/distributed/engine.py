@@ -8,31 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import json
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Concatenate
 
 import anyio
 import anyio.to_thread
-import psycopg
-from psycopg import AsyncConnection, Notify
-from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticSerializationError
+from pydantic import BaseModel
 
-from ...contract import Origin, Roster, Skill, invalid_input
+from ...contract import Origin, Roster, Skill
 from ...errors import InvalidInput, NotWaiting, SametaskError, TaskFinished, Unavailable
 from ...events import Event, OpenQuestion, Task, TaskState
 from ...retention import Pruned, Retention
 from ..answers import accepted_json
 from ..runner import Runner
+from ..submission import submission
 from . import log, presence
 from .dispatch import Dispatcher, queue_of, queues_of
 from .journal import PostgresJournal
 from .log import Db
+from .news import News, tell
 from .retention import prune
 from .schema import Place, place_of, prepare
 from .store import Given, Result, Store
@@ -107,13 +104,14 @@ class PostgresEngine:
             stack.push_async_callback(engine._store.close)
             engine._writer = Writer(engine._store, engine._on_commit)
             stack.push_async_callback(engine._writer.close)
-            own = await stack.enter_async_context(engine._own_connection())
+            news = News(place, engine._me, settings.listens)
+            own = await stack.enter_async_context(news.connection())
             executor = Dispatcher.executor_here() or engine._me
             await engine._store.read(presence.arrive, engine._me, executor, settings.lease_s)
             engine._dispatcher = await Dispatcher.enter(place, executor, engine._queues, engine)
             stack.push_async_callback(engine._leave)
             tasks = [
-                asyncio.create_task(engine._listen(own), name="sametask-listen"),
+                asyncio.create_task(news.listen(own, engine._hear, engine._reconnected), name="sametask-listen"),
                 asyncio.create_task(engine._beat(), name="sametask-beat"),
             ]
             try:
@@ -165,11 +163,12 @@ class PostgresEngine:
                 self._dispatcher.close()
 
     async def submit(self, skill: Skill, request: BaseModel, *, key: str | None = None, origin: Origin | None = None) -> Task:
-        if key is not None and (not 1 <= len(key) <= 512 or not _is_text(key)):
-            raise InvalidInput("key", key, "a text of 1 to 512 characters is accepted")
-        new = self._submission(skill, request, key, origin)
+        if self._draining:
+            raise Unavailable("the engine is shutting down; accepted: a retry in a while, with the same key")
+        self._roster.skill(skill.agent, skill.name)
+        new = submission(skill, request, key=key, origin=origin, key_lifetime_s=self._settings.key_lifetime_s)
         at = time.time()
-        id_ = await self._store.read(log.submit, new, at)
+        id_ = await self._store.read(log.submit, new, queue_of(skill), skill.limits.priority, at)
         if id_ != new.id:
             return await self.get(id_)
         return Task(
@@ -189,29 +188,6 @@ class PostgresEngine:
             async with asyncio.timeout(self._settings.late_s):
                 await self._end_of(task.id)
         return await self.get(task.id)
-
-    def _submission(self, skill: Skill, request: BaseModel, key: str | None, origin: Origin | None) -> log.Submission:
-        if self._draining:
-            raise Unavailable("the engine is shutting down; accepted: a retry in a while, with the same key")
-        self._roster.skill(skill.agent, skill.name)
-        try:
-            body = request.model_dump_json()
-            origin_json = json.dumps(asdict(origin or Origin()))
-        except (PydanticSerializationError, UnicodeError, TypeError, ValueError) as error:
-            raise InvalidInput("input", request, f"a value that JSON can carry is accepted ({error})") from None
-        return log.Submission(
-            id=uuid.uuid4().hex,
-            agent=skill.agent,
-            skill=skill.name,
-            queue=queue_of(skill),
-            priority=skill.limits.priority,
-            origin=origin_json,
-            input=body,
-            key=key,
-            digest=None if key is None else hashlib.sha256(f"{skill.agent}.{skill.name} {body}".encode()).digest(),
-            key_lifetime_s=self._settings.key_lifetime_s,
-            deadline_s=skill.deadline_s,
-        )
 
     async def get(self, task_id: str) -> Task:
         return await self._store.read(log.task, task_id)
@@ -260,12 +236,8 @@ class PostgresEngine:
         asked = await self._store.read(log.asked, n, request_id)
         if asked.answer is None and not task.state.terminal:
             text = accepted_json(value, schema)
-            runner = self._runners.get(n)
-            if runner and (model := runner.context.answer_model(request_id)) is not None:
-                try:
-                    model.model_validate_json(text)
-                except ValidationError as error:
-                    raise invalid_input(error) from None
+            if (runner := self._runners.get(n)) is not None:
+                runner.context.check_answer(request_id, text)
             await self._store.write(self._tell_owner, log.answer, n, request_id, text)
             self._on_commit({n})
         elif asked.answer is None:
@@ -310,7 +282,7 @@ class PostgresEngine:
         """Also on the channel of the worker that runs the task, which `op` gives."""
         owner = await self._tell(db, op, n, *args)
         if owner is not None and owner != self._me:
-            await db.execute("SELECT pg_notify(%s, %s)", (f"sametask_{owner}", str(n)))
+            await tell(db, owner, n)
         return owner
 
     # What DBOS asks of us.
@@ -405,50 +377,19 @@ class PostgresEngine:
         for news in self._followers.get(n, ()):
             news.set()
 
-    @contextlib.asynccontextmanager
-    async def _own_connection(self) -> AsyncGenerator[Db]:
-        """The one that holds our lock and listens. Raises: Unavailable."""
-        try:
-            db = await AsyncConnection[tuple[Any, ...]].connect(self._place.session_of(self._me), autocommit=True)
-        except psycopg.Error as error:
-            raise self._place.unavailable(error) from None
-        try:
-            try:
-                await presence.hold(db, self._me)
-                if self._settings.listens:
-                    await db.execute("LISTEN sametask")
-                await db.execute(f'LISTEN "sametask_{self._me}"'.encode())
-            except psycopg.Error as error:
-                raise self._place.unavailable(error) from None
-            yield db
-        finally:
-            await db.close()
+    def _reconnected(self) -> None:
+        """News may have been missed, and nobody could beat while the server was away."""
+        self._watch.forget()
+        self._on_commit({*self._followers, *self._runners})
 
-    async def _listen(self, own: Db) -> None:
-        """Hear what other processes tell, on a connection that is made anew whenever it breaks."""
-        with contextlib.suppress(psycopg.Error):
-            await self._hear_all(own)
-        while True:
-            await asyncio.sleep(0.2)
-            with contextlib.suppress(Unavailable, psycopg.Error):
-                async with self._own_connection() as db:
-                    self._watch.forget()
-                    self._on_commit({*self._followers, *self._runners})
-                    await self._hear_all(db)
-
-    async def _hear_all(self, db: Db) -> None:
-        async for note in db.notifies():
-            await self._hear(note)
-
-    async def _hear(self, note: Notify) -> None:
-        numbers = [int(n) for n in note.payload.split(",")]
-        if note.channel == "sametask":
+    async def _hear(self, numbers: list[int], mine: bool) -> None:
+        if mine:
+            with contextlib.suppress(Unavailable):
+                await self._check(numbers)
+        else:
             self._webhooks.wake()
             for n in numbers:
                 self._wake_followers(n)
-        else:
-            with contextlib.suppress(Unavailable):
-                await self._check(numbers)
 
     async def _check(self, numbers: list[int] | None = None) -> set[int]:
         """Are our tasks (or these of them) still ours, and wanted? Shape: those that are ours, and do not run."""
@@ -506,12 +447,3 @@ class PostgresEngine:
 
 def _stay(n: int) -> None:
     """It waits in its place."""
-
-
-def _is_text(key: str) -> bool:
-    """What Postgres keeps as text."""
-    try:
-        key.encode()
-    except UnicodeError:
-        return False
-    return "\0" not in key

@@ -16,9 +16,11 @@ from typing import Any, LiteralString
 from psycopg import AsyncConnection
 
 from ...errors import KeyReused, NotWaiting, TaskFinished, UnknownTask
-from ...events import BODY, ArtifactEmitted, Event, OpenQuestion, Progress, StateChanged, Task, TaskState
+from ...events import BODY, ArtifactEmitted, Event, OpenQuestion, StateChanged, Task, TaskState
 from ..artifacts import merged
 from ..journal import Asked, Attempts, Claim, Fenced, Past
+from ..rows import TASK_COLUMNS, TASK_FROM, task_of
+from ..submission import Submission
 
 Db = AsyncConnection[tuple[Any, ...]]
 
@@ -45,21 +47,6 @@ class Taken:
     claim: Claim
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
-    id: str
-    agent: str
-    skill: str
-    queue: str
-    priority: int
-    origin: str
-    input: str
-    key: str | None = None
-    digest: bytes | None = None
-    key_lifetime_s: float = 0.0
-    deadline_s: float | None = None
-
-
 _SUBMIT: LiteralString = f"""
 WITH f AS (
     INSERT INTO tasks(id, agent, skill, queue, priority, key, digest, origin, created_at, updated_at, deadline_at, epoch,
@@ -73,10 +60,10 @@ SELECT {_ENQUEUE_NOW} FROM f
 """
 
 
-async def submit(db: Db, new: Submission, at: float) -> str:
-    """Store a task, and put its first run into its queue. Shape: its id, or that of the task that has the key already."""
+async def submit(db: Db, new: Submission, queue: str, priority: int, at: float) -> str:
+    """Store a task, and put its first run into that queue. Shape: its id, or that of the task that has the key already."""
     values = {
-        "id": new.id, "agent": new.agent, "skill": new.skill, "queue": new.queue, "priority": new.priority, "key": new.key,
+        "id": new.id, "agent": new.agent, "skill": new.skill, "queue": queue, "priority": priority, "key": new.key,
         "digest": new.digest, "origin": new.origin, "at": at, "input": new.input,
         "deadline_at": None if new.deadline_s is None else at + new.deadline_s,
         "body": StateChanged(state=TaskState.SUBMITTED).model_dump_json(),
@@ -286,10 +273,7 @@ async def _lock(db: Db, n: int, epoch: int) -> None:
 
 # Reading; each is bounded.
 
-_TASK: LiteralString = """
-SELECT t.n, t.id, t.agent, t.skill, t.created_at, t.updated_at, t.last_seq, s.body, p.body FROM tasks t
-JOIN events s ON s.task = t.n AND s.seq = t.state_seq LEFT JOIN events p ON p.task = t.n AND p.seq = t.progress_seq
-"""
+_TASK: LiteralString = f"SELECT {TASK_COLUMNS} {TASK_FROM} "
 
 
 async def number(db: Db, task_id: str) -> int:
@@ -307,33 +291,13 @@ async def task(db: Db, task_id: str) -> Task:
         raise UnknownTask(task_id)
     chunks = "SELECT body FROM events WHERE task = %s AND kind = 'artifact' AND seq <= %s ORDER BY seq"
     rows = await _all(db, chunks, (row[0], row[6]))
-    return _task(row).model_copy(
-        update={"artifacts": merged(ArtifactEmitted.model_validate_json(body).artifact for (body,) in rows)}
-    )
+    return task_of(row, merged(ArtifactEmitted.model_validate_json(body).artifact for (body,) in rows))
 
 
 async def newest(db: Db, limit: int, below: int | None) -> list[Task]:
     """The newest tasks first, without their artifacts; only those older than row number `below`, where it is given."""
     rows = await _all(db, _TASK + "WHERE t.n < %s ORDER BY t.n DESC LIMIT %s", (below or 2**62, limit))
-    return [_task(row) for row in rows]
-
-
-def _task(row: tuple[Any, ...]) -> Task:
-    _, id_, agent, skill, created_at, updated_at, last_seq, state, progress = row
-    now = StateChanged.model_validate_json(state)
-    return Task(
-        id=id_,
-        agent=agent,
-        skill=skill,
-        state=now.state,
-        result=now.result,
-        error=now.error,
-        question=now.question,
-        progress=Progress.model_validate_json(progress) if progress else None,
-        created_at=created_at,
-        updated_at=updated_at,
-        last_seq=last_seq,
-    )
+    return [task_of(row) for row in rows]
 
 
 async def page(db: Db, n: int, after: int) -> list[Event]:

@@ -12,16 +12,12 @@ from typing import Any, LiteralString
 from ...errors import Conflict, UnknownWebhook
 from ...events import Event
 from ...webhooks import MAX_PER_TASK, Webhook, WebhookClaim, WebhookState
+from ..rows import WEBHOOK_COLUMNS, WEBHOOK_FROM, webhook_of
 from . import log
 from .log import Db
 from .store import Store
 
-_COLUMNS: LiteralString = (
-    "w.n, w.epoch, w.task, w.id, t.id, w.url, w.format, w.secret, w.headers, w.kept, w.uid, w.cursor, w.part, w.attempts,"
-    " w.next_at, w.failing_since, w.last_error, w.state"
-)
-_FROM: LiteralString = "FROM webhooks w JOIN tasks t ON t.n = w.task"
-_WAITING: LiteralString = f"{_FROM} WHERE w.active AND w.owner IS NULL AND w.cursor < t.last_seq AND w.format = ANY(%s)"
+_WAITING: LiteralString = f"{WEBHOOK_FROM} WHERE w.active AND w.owner IS NULL AND w.cursor < t.last_seq AND w.format = ANY(%s)"
 
 
 class PostgresWebhooks:
@@ -44,8 +40,10 @@ class PostgresWebhooks:
         raise UnknownWebhook(task_id, webhook_id)
 
     async def list(self, task_id: str) -> list[Webhook]:
-        rows = await self._all(f"SELECT {_COLUMNS} {_FROM} WHERE w.task = %s ORDER BY w.n", (await self._number(task_id),))
-        return [_claim(row).hook for row in rows]
+        rows = await self._all(
+            f"SELECT {WEBHOOK_COLUMNS} {WEBHOOK_FROM} WHERE w.task = %s ORDER BY w.n", (await self._number(task_id),)
+        )
+        return [webhook_of(row).hook for row in rows]
 
     async def delete(self, task_id: str, webhook_id: str) -> None:
         deleted = "DELETE FROM webhooks WHERE task = %s AND id = %s RETURNING 1"
@@ -56,8 +54,8 @@ class PostgresWebhooks:
         if not await self._all(f"SELECT 1 {_WAITING} AND w.next_at <= %s LIMIT 1", (wanted, now)):
             return []  # the usual case, and it costs no write
         taken = await self._store.write(_take, self._me, wanted, limit, now)
-        rows = await self._all(f"SELECT {_COLUMNS} {_FROM} WHERE w.n = ANY(%s) ORDER BY w.next_at, w.n", (taken,))
-        return [_claim(row) for row in rows]
+        rows = await self._all(f"SELECT {WEBHOOK_COLUMNS} {WEBHOOK_FROM} WHERE w.n = ANY(%s) ORDER BY w.next_at, w.n", (taken,))
+        return [webhook_of(row) for row in rows]
 
     async def next_due(self, formats: Sequence[str], now: float) -> float | None:
         return (await self._all(f"SELECT MIN(w.next_at) {_WAITING} AND w.next_at > %s", ([*formats], now)))[0][0]
@@ -139,26 +137,3 @@ async def _take(db: Db, me: str, wanted: list[str], limit: int, now: float) -> l
         (me, wanted, now, limit),
     )
     return [n for (n,) in await taken.fetchall()]
-
-
-def _claim(row: tuple[Any, ...]) -> WebhookClaim:
-    n, epoch, task, id_, task_id, url, format_, secret, headers, kept, uid, *position, state = row
-    cursor, part, attempts, next_at, failing_since, last_error = position
-    hook = Webhook(
-        id=id_,
-        task_id=task_id,
-        url=url,
-        format=format_,
-        secret=secret,
-        headers=tuple((name, value) for name, value in json.loads(headers)),
-        kept=json.loads(kept),
-        uid=uid,
-        cursor=cursor,
-        part=part,
-        attempts=attempts,
-        next_attempt_at=next_at,
-        failing_since=failing_since,
-        last_error=last_error,
-        state=WebhookState(state),
-    )
-    return WebhookClaim(n, epoch, task, hook)

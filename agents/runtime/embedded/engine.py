@@ -9,29 +9,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import hashlib
 import json
 import os
 import sqlite3
 import tempfile
 import time
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
-from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticSerializationError
+from pydantic import BaseModel
 
-from ...contract import Origin, Roster, Skill, invalid_input
+from ...contract import Origin, Roster, Skill
 from ...errors import InvalidInput, NotWaiting, SametaskError, TaskFinished, Unavailable
 from ...events import Event, OpenQuestion, Task, TaskState
 from ...retention import Pruned, Retention
 from ..answers import accepted_json
 from ..journal import NOTHING, Claim, Past
 from ..runner import Runner
+from ..submission import Submission, submission
 from . import log, owners
 from .following import Follower
 from .journal import LateJournal, SqliteJournal
@@ -148,8 +146,6 @@ class SqliteEngine:
             await self._store.write(lambda db: owners.bury(db, self._me))
 
     async def submit(self, skill: Skill, request: BaseModel, *, key: str | None = None, origin: Origin | None = None) -> Task:
-        if key is not None and not 1 <= len(key) <= 512:
-            raise InvalidInput("key", key, "a text of 1 to 512 characters is accepted")
         new = self._submission(skill, request, key, origin)
         at = time.time()
 
@@ -204,27 +200,11 @@ class SqliteEngine:
             raise
         return await self.get(new.id)
 
-    def _submission(self, skill: Skill, request: BaseModel, key: str | None, origin: Origin | None) -> log.Submission:
+    def _submission(self, skill: Skill, request: BaseModel, key: str | None, origin: Origin | None) -> Submission:
         if self._draining:
             raise Unavailable("the engine is shutting down; accepted: a retry in a while, with the same key")
         self._roster.skill(skill.agent, skill.name)
-        try:
-            body = request.model_dump_json()
-            origin_json = json.dumps(vars(origin or Origin()))
-        except (PydanticSerializationError, UnicodeError, TypeError, ValueError) as error:
-            raise InvalidInput("input", request, f"a value that JSON can carry is accepted ({error})") from None
-        digest = None if key is None else hashlib.sha256(f"{skill.agent}.{skill.name} {body}".encode()).digest()
-        return log.Submission(
-            id=uuid.uuid4().hex,
-            agent=skill.agent,
-            skill=skill.name,
-            origin=origin_json,
-            input=body,
-            key=key,
-            digest=digest,
-            key_lifetime_s=self._settings.key_lifetime_s,
-            deadline_s=skill.deadline_s,
-        )
+        return submission(skill, request, key=key, origin=origin, key_lifetime_s=self._settings.key_lifetime_s)
 
     async def get(self, task_id: str) -> Task:
         return self._store.read(log.task, task_id)
@@ -273,12 +253,8 @@ class SqliteEngine:
         asked = self._store.read(log.asked, n, request_id)
         if asked.answer is None and not task.state.terminal:
             text = accepted_json(value, schema)
-            runner = self._runners.get(n)
-            if runner and (model := runner.context.answer_model(request_id)) is not None:
-                try:
-                    model.model_validate_json(text)
-                except ValidationError as error:
-                    raise invalid_input(error) from None
+            if (runner := self._runners.get(n)) is not None:
+                runner.context.check_answer(request_id, text)
             await self._store.write(lambda db: log.answer(db, n, request_id, text, self._me), n)
         elif asked.answer is None:
             raise TaskFinished(task_id, task.state)

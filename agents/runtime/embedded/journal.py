@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 from ...events import BODY, Artifact, ArtifactEmitted, Progress, StateChanged, Task
 from ..artifacts import merged
 from ..journal import Asked, Attempts
+from ..submission import Submission
 from . import log
 from .store import Store
 
@@ -82,7 +83,7 @@ class LateJournal(SqliteJournal):
     def __init__(
         self,
         store: Store,
-        new: log.Submission,
+        new: Submission,
         owner: str,
         lose: Callable[[Exception], None],
         on_kept: Callable[[LateJournal], None],

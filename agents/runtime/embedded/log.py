@@ -20,13 +20,14 @@ from ...events import (
     ErrorInfo,
     Event,
     OpenQuestion,
-    Progress,
     StateChanged,
     Task,
     TaskState,
 )
 from ..artifacts import merged
 from ..journal import Asked, Attempts, Claim, Fenced, Past
+from ..rows import TASK_COLUMNS, TASK_FROM, task_of
+from ..submission import Submission
 
 SUBMITTED = StateChanged(state=TaskState.SUBMITTED).model_dump_json()
 WORKING = StateChanged(state=TaskState.WORKING).model_dump_json()
@@ -57,19 +58,6 @@ class Stored:
 
 NOTHING_TOLD = Stored(0, 0.0, "")
 """Of a write that adds nothing to the log, and that nobody waits for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    id: str
-    agent: str
-    skill: str
-    origin: str
-    input: str
-    key: str | None = None
-    digest: bytes | None = None
-    key_lifetime_s: float = 0.0
-    deadline_s: float | None = None
 
 
 def submit(db: sqlite3.Connection, new: Submission, owner: str, at: float) -> Taken | str:
@@ -276,10 +264,7 @@ def _fence(db: sqlite3.Connection, n: int, epoch: int) -> str:
 
 # Reading. These run on the event loop, so each is bounded.
 
-_TASK = """
-SELECT t.n, t.id, t.agent, t.skill, t.created_at, t.updated_at, t.last_seq, s.body, p.body, t.state FROM tasks t
-JOIN events s ON s.task = t.n AND s.seq = t.state_seq LEFT JOIN events p ON p.task = t.n AND p.seq = t.progress_seq
-"""
+_TASK = f"SELECT {TASK_COLUMNS} {TASK_FROM} "
 
 
 def number(db: sqlite3.Connection, task_id: str) -> int:
@@ -295,7 +280,7 @@ def task(db: sqlite3.Connection, task_id: str) -> Task:
     row = db.execute(_TASK + "WHERE t.id = ?", (task_id,)).fetchone()
     if row is None:
         raise UnknownTask(task_id)
-    return _task(row, _artifacts(db, row[0], row[6]))
+    return task_of(row, _artifacts(db, row[0], row[6]))
 
 
 def newest(db: sqlite3.Connection, limit: int, below: int | None) -> list[Task]:
@@ -308,7 +293,7 @@ def newest(db: sqlite3.Connection, limit: int, below: int | None) -> list[Task]:
 def _listed(row: tuple[Any, ...]) -> Task:
     """One that cannot be read does not hide the others."""
     try:
-        return _task(row, ())
+        return task_of(row)
     except ValueError as error:
         _, id_, agent, skill, created_at, updated_at, last_seq, _, _, state = row
         info = ErrorInfo(code="unavailable", message=f"store: the task's row is damaged ({str(error).splitlines()[0]})")
@@ -316,25 +301,6 @@ def _listed(row: tuple[Any, ...]) -> Task:
             id=id_, agent=agent, skill=skill, state=TaskState(state), error=info, created_at=created_at,
             updated_at=updated_at, last_seq=last_seq,
         )  # fmt: skip
-
-
-def _task(row: tuple[Any, ...], artifacts: tuple[Artifact, ...]) -> Task:
-    _, id_, agent, skill, created_at, updated_at, last_seq, state, progress, _ = row
-    now = StateChanged.model_validate_json(state)
-    return Task(
-        id=id_,
-        agent=agent,
-        skill=skill,
-        state=now.state,
-        result=now.result,
-        error=now.error,
-        question=now.question,
-        progress=Progress.model_validate_json(progress) if progress else None,
-        artifacts=artifacts,
-        created_at=created_at,
-        updated_at=updated_at,
-        last_seq=last_seq,
-    )
 
 
 def _artifacts(db: sqlite3.Connection, n: int, last_seq: int) -> tuple[Artifact, ...]:

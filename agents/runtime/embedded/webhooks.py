@@ -13,17 +13,12 @@ from typing import Any
 from ...errors import Conflict, UnknownWebhook
 from ...events import Event
 from ...webhooks import MAX_PER_TASK, Webhook, WebhookClaim, WebhookState
+from ..rows import WEBHOOK_COLUMNS, WEBHOOK_FROM, webhook_of
 from . import log
 from .store import Store
 
-_COLUMNS = (
-    "w.n, w.epoch, w.task, w.id, t.id, w.url, w.format, w.secret, w.headers, w.kept, w.uid, w.cursor, w.part, w.attempts,"
-    " w.next_at, w.failing_since, w.last_error, w.state"
-)
-_FROM = "FROM webhooks w JOIN tasks t ON t.n = w.task"
-_WAITING = (
-    f"{_FROM} WHERE w.active = 1 AND w.owner IS NULL AND w.cursor < t.last_seq AND w.format IN (SELECT value FROM json_each(?))"
-)
+_ONE_OF = "IN (SELECT value FROM json_each(?))"
+_WAITING = f"{WEBHOOK_FROM} WHERE w.active = 1 AND w.owner IS NULL AND w.cursor < t.last_seq AND w.format {_ONE_OF}"
 
 
 class SqliteWebhooks:
@@ -45,8 +40,8 @@ class SqliteWebhooks:
         raise UnknownWebhook(task_id, webhook_id)
 
     async def list(self, task_id: str) -> list[Webhook]:
-        n, query = self._number(task_id), f"SELECT {_COLUMNS} {_FROM} WHERE w.task = ? ORDER BY w.n"
-        return self._store.read(lambda db: [_claim(row).hook for row in db.execute(query, (n,)).fetchall()])
+        n, query = self._number(task_id), f"SELECT {WEBHOOK_COLUMNS} {WEBHOOK_FROM} WHERE w.task = ? ORDER BY w.n"
+        return self._store.read(lambda db: [webhook_of(row).hook for row in db.execute(query, (n,)).fetchall()])
 
     async def delete(self, task_id: str, webhook_id: str) -> None:
         n = self._number(task_id)
@@ -135,28 +130,5 @@ def _take(db: sqlite3.Connection, me: str, wanted: str, limit: int, now: float) 
     taken = [n for (n,) in db.execute(due, (wanted, now, limit)).fetchall()]
     for n in taken:
         db.execute("UPDATE webhooks SET owner = ?, epoch = epoch + 1 WHERE n = ?", (me, n))
-    rows = db.execute(f"SELECT {_COLUMNS} {_FROM} WHERE w.n IN (SELECT value FROM json_each(?))", (json.dumps(taken),))
-    return [_claim(row) for row in rows.fetchall()]
-
-
-def _claim(row: tuple[Any, ...]) -> WebhookClaim:
-    n, epoch, task, id_, task_id, url, format_, secret, headers, kept, uid, *position, state = row
-    cursor, part, attempts, next_at, failing_since, last_error = position
-    hook = Webhook(
-        id=id_,
-        task_id=task_id,
-        url=url,
-        format=format_,
-        secret=secret,
-        headers=tuple((name, value) for name, value in json.loads(headers)),
-        kept=json.loads(kept),
-        uid=uid,
-        cursor=cursor,
-        part=part,
-        attempts=attempts,
-        next_attempt_at=next_at,
-        failing_since=failing_since,
-        last_error=last_error,
-        state=WebhookState(state),
-    )
-    return WebhookClaim(n, epoch, task, hook)
+    rows = db.execute(f"SELECT {WEBHOOK_COLUMNS} {WEBHOOK_FROM} WHERE w.n {_ONE_OF}", (json.dumps(taken),))
+    return [webhook_of(row) for row in rows.fetchall()]
