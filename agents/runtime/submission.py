@@ -12,6 +12,7 @@ from pydantic_core import PydanticSerializationError
 
 from ..contract import Origin, Skill
 from ..errors import InvalidInput
+from ..events import Task, TaskState
 
 MAX_KEY_LENGTH = 512
 
@@ -29,6 +30,18 @@ class Submission:
     digest: bytes | None = None
     key_lifetime_s: float = 0.0
     deadline_s: float | None = None
+
+    def task(self, at: float) -> Task:
+        """The task as it stands when it has just been stored."""
+        return Task(
+            id=self.id,
+            agent=self.agent,
+            skill=self.skill,
+            state=TaskState.SUBMITTED,
+            created_at=at,
+            updated_at=at,
+            last_seq=1,
+        )
 
 
 def submission(

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from ...contract import Origin, Roster, Skill
 from ...errors import InvalidInput, NotWaiting, SametaskError, TaskFinished, Unavailable
-from ...events import Event, OpenQuestion, Task, TaskState
+from ...events import Event, OpenQuestion, Task
 from ...retention import Pruned, Retention
 from ..answers import accepted_json
 from ..runner import Runner
@@ -171,15 +171,7 @@ class PostgresEngine:
         id_ = await self._store.read(log.submit, new, queue_of(skill), skill.limits.priority, at)
         if id_ != new.id:
             return await self.get(id_)
-        return Task(
-            id=new.id,
-            agent=new.agent,
-            skill=new.skill,
-            state=TaskState.SUBMITTED,
-            created_at=at,
-            updated_at=at,
-            last_seq=1,
-        )
+        return new.task(at)
 
     async def run(self, skill: Skill, request: BaseModel, *, origin: Origin | None = None, keep: bool = True) -> Task:
         """As the seam says; it is stored in any case, since it may run elsewhere."""

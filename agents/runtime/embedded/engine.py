@@ -24,7 +24,7 @@ from pydantic import BaseModel
 
 from ...contract import Origin, Roster, Skill
 from ...errors import InvalidInput, NotWaiting, SametaskError, TaskFinished, Unavailable
-from ...events import Event, OpenQuestion, Task, TaskState
+from ...events import Event, OpenQuestion, Task
 from ...retention import Pruned, Retention
 from ..answers import accepted_json
 from ..journal import NOTHING, Claim, Past
@@ -159,15 +159,7 @@ class SqliteEngine:
         stored = await self._store.write(lambda db: log.submit(db, new, self._me, at), then=launch)
         if isinstance(stored, str):
             return await self.get(stored)
-        return Task(
-            id=new.id,
-            agent=new.agent,
-            skill=new.skill,
-            state=TaskState.SUBMITTED,
-            created_at=at,
-            updated_at=at,
-            last_seq=1,
-        )
+        return new.task(at)
 
     async def run(self, skill: Skill, request: BaseModel, *, origin: Origin | None = None, keep: bool = True) -> Task:
         new = self._submission(skill, request, None, origin)
