@@ -221,7 +221,7 @@ class SqliteEngine:
                     if event.final:
                         return
                 if not page:
-                    if self._store.read(log.ended, task_id, after):
+                    if not self._runs(n) and self._store.read(log.ended, task_id, after):
                         return
                     await follower.wait()
         finally:

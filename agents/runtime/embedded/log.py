@@ -308,18 +308,19 @@ def _artifacts(db: sqlite3.Connection, n: int, last_seq: int) -> tuple[Artifact,
     return merged(ArtifactEmitted.model_validate_json(body).artifact for (body,) in rows)
 
 
-def page(db: sqlite3.Connection, n: int, after: int) -> list[Event]:
-    """The next stored events above `after`: at least one where there is one, and a bounded number of bytes."""
+def page(db: sqlite3.Connection, n: int, after: int) -> tuple[list[Event], bool]:
+    """The next stored events above `after`, at least one where there is one and a bounded number of bytes; and whether
+    there may be more of them."""
     found: list[Event] = []
-    size_bytes = 0
+    size_bytes, more = 0, False
     rows = db.execute("SELECT seq, at, body FROM events WHERE task = ? AND seq > ? ORDER BY seq", (n, after))
     for seq, at, body in rows:
         found.append(Event(seq=seq, at=at, body=BODY.validate_json(body)))
         size_bytes += len(body)
-        if len(found) == PAGE_COUNT or size_bytes > PAGE_BYTES:
+        if more := len(found) == PAGE_COUNT or size_bytes > PAGE_BYTES:
             break
     rows.close()  # an unfinished cursor would hold its snapshot, and with it the WAL
-    return found
+    return found, more
 
 
 def ended(db: sqlite3.Connection, task_id: str, after: int) -> bool:

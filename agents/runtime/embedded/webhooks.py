@@ -67,7 +67,7 @@ class SqliteWebhooks:
         return self._store.read(log.number, task_id)
 
     async def events(self, claim: WebhookClaim, after: int) -> list[Event]:
-        return self._store.read(log.page, claim.task, after)
+        return self._store.read(log.page, claim.task, after)[0]
 
     async def accepted(self, claim: WebhookClaim, cursor: int, part: int, state: WebhookState) -> bool:
         values = (cursor, part, state.value, state is WebhookState.ACTIVE)
