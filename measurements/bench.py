@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..agents.contract import Roster
 from ..agents.engine import TaskEngine
+from ..agents.events import TaskState
 from ..agents.runtime import open_engine
 from ..protocols.client import AgentClient, ClientSettings
 from ..protocols.server_process import ServerOptions, ServerProcess, server_process
@@ -29,8 +30,10 @@ TEAM: tuple[str, ...] = ()
 @dataclass(frozen=True)
 class Effort:
     """How much a suite measures. Units: `delays_ms` are injected round-trip times; `deadline_s` is when a task counts as
-    hung; `load_s` is how long a stretch of load is. `lanes` is how many variants are timed at once, each by a server and a
-    client of its own; `stock` says whether stock rows are measured without being named.
+    hung; `load_s` is how long a stretch of load is; `outage_s` is how long a fault takes away what it gives back; `scale`
+    multiplies the long waits of a scenario. `lanes` is how many variants are timed at once, each by a server and a
+    client of its own; `stock` says whether stock rows are measured without being named, and `whole` whether every cell of
+    a metric is.
     """
 
     name: str
@@ -39,14 +42,25 @@ class Effort:
     delays_ms: tuple[float, ...] = (0.0, 10.0, 20.0, 40.0)
     deadline_s: float = 20.0
     load_s: float = 1.0
+    outage_s: float = 2.0
+    scale: float = 1.0
     lanes: int = 1
     stock: bool = False
+    whole: bool = False
 
 
 SUITES = {
-    "quick": Effort("quick", repeats=3, trials=3, lanes=2),
-    "full": Effort("full", repeats=10, trials=20, deadline_s=60.0, load_s=2.0, stock=True),
+    "quick": Effort("quick", repeats=3, trials=3, outage_s=0.5, scale=0.1, lanes=2),
+    "full": Effort("full", repeats=10, trials=20, deadline_s=60.0, load_s=2.0, stock=True, whole=True),
 }
+
+
+@dataclass(frozen=True)
+class Spare:
+    """A server that runs, and what stops it."""
+
+    server: ServerProcess
+    running: contextlib.AsyncExitStack
 
 
 class Station:
@@ -68,9 +82,9 @@ class Station:
             return "stdio:" + shlex.join(self._stdio.command)
         return self.variant.address({name: tap.address for name, tap in self.taps.items()})
 
-    def open(self) -> AbstractAsyncContextManager[AgentClient]:
+    def open(self, settings: ClientSettings | None = None) -> AbstractAsyncContextManager[AgentClient]:
         """A new client of this variant."""
-        return self.variant.connect()(self.url, self._settings)
+        return self.variant.connect()(self.url, settings or self._settings)
 
     def set_delay(self, delay_ms: float) -> None:
         """From now on every tap adds this round-trip time."""
@@ -92,6 +106,15 @@ class Station:
         async for _ in self._store.events(task_id):
             pass
 
+    async def busy(self) -> bool:
+        """Whether a task runs, or will when the server is back, as the store says; of one that keeps its tasks itself nobody
+        knows, and over pipes a server that has gone is back only with the next client.
+        """
+        if self._stdio is not None and not self._stdio.alive:
+            return False
+        states = () if self.variant.stock_of else await self._store.list()
+        return not self.up or any(task.state in (TaskState.SUBMITTED, TaskState.WORKING) for task in states)
+
     async def kill(self) -> float:
         """SIGKILL to the server. Yields the monotonic time in seconds at which it was sent."""
         if self._stdio is not None:
@@ -99,13 +122,33 @@ class Station:
             self._stdio.kill()
             return at
         assert self._server is not None
-        for tap in self.taps.values():
-            assert isinstance(tap, WireTap)
-            tap.target = None  # a dead server's port refuses; so does the tap, until the new one is there
+        self._away()
         at = time.monotonic()
         await self._server.kill()
         await self._running.aclose()
         return at
+
+    async def stop(self) -> None:
+        """SIGTERM to the server, and SIGKILL where it does not drain; return when it is gone."""
+        if self._stdio is not None:
+            await self._stdio.stop()
+            return
+        assert self._server is not None
+        await self._server.stop()
+        self._away()
+        await self._running.aclose()
+
+    async def spare(self) -> Spare:
+        """Another server on the same store, which no client is led to. Raises: Unavailable when it does not come up."""
+        running = contextlib.AsyncExitStack()
+        return Spare(await running.enter_async_context(server_process(self._options)), running)
+
+    def take_over(self, spare: Spare) -> None:
+        """From now on clients are led to that one; the one before is gone."""
+        self._server, self._running = spare.server, spare.running
+        for name, tap in self.taps.items():
+            assert isinstance(tap, WireTap)
+            tap.target = spare.server.endpoints[self.variant.name].listeners[name]
 
     @property
     def pid(self) -> int | None:
@@ -124,13 +167,17 @@ class Station:
         if self._stdio is not None:
             return
         await self._running.aclose()
-        advertise = {name: tap.address for name, tap in self.taps.items()}
-        options = ServerOptions((self.variant,), self._engine, self._agents, advertise=advertise)
-        self._running = contextlib.AsyncExitStack()
-        self._server = await self._running.enter_async_context(server_process(options))
-        for name, tap in self.taps.items():
+        self.take_over(await self.spare())
+
+    def _away(self) -> None:
+        for tap in self.taps.values():
             assert isinstance(tap, WireTap)
-            tap.target = self._server.endpoints[self.variant.name].listeners[name]
+            tap.target = None  # a dead server's port refuses; so does the tap, until the new one is there
+
+    @property
+    def _options(self) -> ServerOptions:
+        advertise = {name: tap.address for name, tap in self.taps.items()}
+        return ServerOptions((self.variant,), self._engine, self._agents, advertise=advertise)
 
     @property
     def _stdio(self) -> StdioTap | None:
@@ -165,7 +212,7 @@ class Bench:
     """What a metric measures with. `progress(done, total, text)` is told by the metric as it goes.
 
     Shape: `variants` are those asked for; those without a server of their own (inproc) have no wire to measure, and a stock
-    one whose library is not installed none either.
+    one whose library is not installed none either. `wanted` says of a blank sample whether it is (still) to be measured.
     """
 
     variants: tuple[Variant, ...]
@@ -175,6 +222,7 @@ class Bench:
     progress: Callable[[float, float, str], None] = field(default=lambda done, total, text: None)
     settings: ClientSettings = ClientSettings()
     cases: Cases = BUNDLED
+    wanted: Callable[[Sample], bool] = field(default=lambda sample: True)
 
     @property
     def wired(self) -> list[Variant]:

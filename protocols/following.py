@@ -62,7 +62,7 @@ class Follower:
             if not self.task_id and key is None:
                 raise
         if not self.task_id:
-            self.task_id = (await self._persist(lambda client: client.submit(agent, skill, request, key=key))).id
+            self.task_id = (await self.persist(lambda client: client.submit(agent, skill, request, key=key))).id
         async with aclosing(self.resume()) as followed:
             async for event in followed:
                 yield event
@@ -98,7 +98,7 @@ class Follower:
                     raise
                 # Our earlier answer had arrived, only its confirmation was lost.
 
-        await self._persist(answer)
+        await self.persist(answer)
         self._asked = False
 
     async def cancel(self) -> None:
@@ -106,7 +106,8 @@ class Follower:
         async with self._open() as client:
             await client.cancel(self.task_id)
 
-    async def _persist(self, operation: Callable[[AgentClient], Awaitable[Value]]) -> Value:
+    async def persist(self, operation: Callable[[AgentClient], Awaitable[Value]]) -> Value:
+        """What `operation` gives on a fresh connection, again while that breaks. Raises: as `run`, and what it raises."""
         patience = _Patience(self._give_up_s)
         while True:
             try:

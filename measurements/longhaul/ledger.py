@@ -10,10 +10,19 @@ from pathlib import Path
 
 import anyio
 
-from ...agents.events import Artifact, ArtifactEmitted, Event, Progress, Snapshot, StateChanged, Task
+from ...agents.events import Artifact, ArtifactEmitted, Event, OpenQuestion, Progress, Snapshot, StateChanged, Task
 
 Mark = tuple[str, int]
 """("artifact", k) or ("progress", k): one event that the agent told at its k-th step."""
+
+
+@dataclass(frozen=True)
+class Deed:
+    """One executed step. Units: `at` is monotonic seconds."""
+
+    task_id: str
+    step: int
+    at: float
 
 
 @dataclass(frozen=True)
@@ -22,13 +31,21 @@ class Deeds:
 
     path: Path
 
-    def executed(self) -> Counter[int]:
-        """How often each step was executed, over all tasks that wrote here."""
+    def all(self) -> list[Deed]:
+        """Over all tasks that wrote here, in the order in which they were done."""
         try:
             lines = self.path.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
-            return Counter()
-        return Counter(int(line.split()[1]) for line in lines)
+            return []
+        return [Deed(task_id, int(step), float(at)) for task_id, step, at in (line.split() for line in lines)]
+
+    def executed(self) -> Counter[int]:
+        """How often each step was executed, over all tasks."""
+        return Counter(deed.step for deed in self.all())
+
+    def tasks(self) -> list[str]:
+        """The tasks that did something, in the order in which they began."""
+        return list(dict.fromkeys(deed.task_id for deed in self.all()))
 
     async def reach(self, step: int) -> None:
         """Return once that step has been executed."""
@@ -36,43 +53,76 @@ class Deeds:
             await anyio.sleep(0.002)
 
 
+@dataclass(frozen=True)
+class Entry:
+    """One line of a client's ledger. Units: `at` is monotonic seconds."""
+
+    at: float
+    text: str
+
+
 @dataclass
 class Told:
     """The client's side: every mark with the time it was told, live (as an event of its own) or in a snapshot.
 
+    `question` is the one that is open; `looked_finished` says that a stream ended as if all had been told, and it had not.
     Units: monotonic seconds.
     """
 
+    name: str = "client"
     live: list[tuple[float, Mark]] = field(default_factory=list[tuple[float, Mark]])
     known: dict[Mark, float] = field(default_factory=dict[Mark, float])
     statements: list[float] = field(default_factory=list[float])
     losses: list[float] = field(default_factory=list[float])
+    entries: list[Entry] = field(default_factory=list[Entry])
+    question: OpenQuestion | None = None
     end: Task | StateChanged | None = None
+    looked_finished: bool = False
 
     def hear(self, event: Event) -> None:
         """Enter one event that the client received."""
         now = time.monotonic()
-        self.statements.append(now)
         body = event.body
         if isinstance(body, Snapshot):
             self.read(body.task, now)
-        elif isinstance(body, ArtifactEmitted | Progress):
+            return
+        self.statements.append(now)
+        if isinstance(body, ArtifactEmitted | Progress):
             for mark in _marks([body.artifact], None) if isinstance(body, ArtifactEmitted) else _marks([], body):
                 self.live.append((now, mark))
                 self.known.setdefault(mark, now)
-        if isinstance(body, StateChanged) and body.state.terminal:
-            self.end = body
+                self.note(f"{mark[0]} {mark[1]}", now)
+        if isinstance(body, StateChanged):
+            self.note(f"state: {body.state}", now)
+            self.question = body.question
+            if body.state.terminal:
+                self.end = body
 
-    def read(self, task: Task, now: float) -> None:
+    def read(self, task: Task, now: float | None = None) -> None:
         """Enter a task as the client was shown it whole."""
+        now = time.monotonic() if now is None else now
+        self.statements.append(now)
+        self.note(f"shown the task: {task.state}, {len(task.artifacts)} artifacts", now)
         for mark in _marks(task.artifacts, task.progress):
             self.known.setdefault(mark, now)
+        self.question = task.question
         if task.state.terminal:
             self.end = task
+
+    def stream_ended(self) -> None:
+        """Enter that a stream ended by itself."""
+        if self.end is None and self.question is None:
+            self.looked_finished = True
+            self.note("the stream ended, and nothing had")
 
     def lost(self, error: Exception) -> None:
         """Enter that the client noticed a broken connection."""
         self.losses.append(time.monotonic())
+        self.note(f"noticed: {error}")
+
+    def note(self, text: str, now: float | None = None) -> None:
+        """Enter a line that counts for nothing."""
+        self.entries.append(Entry(time.monotonic() if now is None else now, text))
 
     def duplicates(self) -> int:
         """How many marks were told live more than once, each counted as often as it was too many."""

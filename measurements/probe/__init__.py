@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from pathlib import Path
 from typing import Literal
 
@@ -52,7 +53,7 @@ async def echo(request: EchoRequest) -> EchoReply:
 
 @agent.skill
 async def work(request: WorkRequest, task: TaskContext) -> WorkReport:
-    """Do the steps one by one; each leaves a line in the ledger, an artifact and progress."""
+    """Do the steps one by one; each leaves a line in the ledger (task, step, monotonic seconds), an artifact and progress."""
     answer, done = "", 0
     for number in range(1, request.steps + 1):
         if request.ask and number == request.steps // 2 + 1:
@@ -74,7 +75,7 @@ async def _mark(ledger: str, task_id: str, number: int, step_ms: int) -> int:
         # One write of one short line with O_APPEND is whole or absent, whoever else writes to the file.
         descriptor = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(descriptor, f"{task_id} {number}\n".encode())
+            os.write(descriptor, f"{task_id} {number} {time.monotonic():.6f}\n".encode())
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

@@ -9,15 +9,16 @@ import struct
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import anyio
 
-from .faults.contract import How, Trigger
-from .message import Decoded, Direction
+from .decoders.passive import PassiveDecoder
+from .message import Decoded, Direction, Message
 from .recording import ConnectionRecord, Recording
+from .trigger import BOTH, How, Trigger
 
 _READ_BYTES = 1 << 16
 _PIPE_BYTES = 1 << 18
@@ -25,6 +26,9 @@ _DELAYED_PIPE_BYTES = 1 << 26  # a delay holds bytes back without slowing them: 
 _FLUSH_S = 2.0
 _LINGER_S = 0.25
 _TIMER_S = 0.00125
+_PACE_S = 0.02
+_AGAIN_S = 5.0
+_KEPT_BYTES = 1 << 20
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -82,6 +86,7 @@ class LinkSettings:
     handshake: bool
     triggers: list[Trigger]
     fired: Callable[[], None]
+    dial: Callable[[], Awaitable[socket.socket]]
 
 
 class RelayLink:
@@ -95,6 +100,10 @@ class RelayLink:
         self._released: dict[Direction, float] = {"up": 0.0, "down": 0.0}
         self._pipes: dict[Direction, _Pipe] = {"up": _Pipe(), "down": _Pipe()}
         self._how: How | None = None
+        self._silenced: set[Direction] = set()
+        self._paces: dict[Direction, float | None] = {"up": None, "down": None}
+        self._buffers: dict[Direction, int | None] = {"up": None, "down": None}
+        self._sent = bytearray()
         self._group = anyio.create_task_group()
 
     def cut(self, how: How) -> None:
@@ -102,6 +111,32 @@ class RelayLink:
         if self._how is None:
             self._how = how
             self._group.cancel_scope.cancel()
+
+    def silence(self, directions: Iterable[Direction] = BOTH) -> None:
+        """From now on nothing more is relayed that way, not even its end, and both sides stay open."""
+        self._silenced.update(directions)
+
+    def pace(self, direction: Direction, bytes_per_s: float | None, *, buffer_bytes: int | None = None) -> None:
+        """From now on relay no faster than that; None: as fast as it comes. `buffer_bytes` is how much waits here before the
+        sender is no longer read from; None: as much as without a pace.
+        """
+        self._paces[direction] = bytes_per_s
+        self._buffers[direction] = buffer_bytes
+
+    async def again(self) -> None:
+        """As the contract says. Raises: OSError where the server cannot be reached; TimeoutError where it does not answer."""
+        sent, decoder = bytes(self._sent), PassiveDecoder(self._record.wire)
+        if len(sent) == _KEPT_BYTES:
+            raise ValueError(f"the client has sent more than {_KEPT_BYTES} bytes on this connection")
+        asked = _count(decoder.feed("up", sent, time.monotonic()).messages, "request")
+        server = await self._settings.dial()
+        with contextlib.closing(server), anyio.fail_after(_AGAIN_S):
+            loop, answered = asyncio.get_running_loop(), 0
+            await loop.sock_sendall(server, sent)
+            while answered < asked and (data := await loop.sock_recv(server, _READ_BYTES)):
+                told = decoder.feed("down", data, time.monotonic()).messages
+                # On pipes a response has no head: it is one line.
+                answered += _count(told, "end" if self._record.wire == "stdio" else "response")
 
     async def run(self) -> None:
         try:
@@ -132,8 +167,8 @@ class RelayLink:
     async def _pass_on(self, direction: Direction, data: bytes, decoded: Decoded, t: float) -> None:
         """Show each message to the faults; where one strikes, wait until it has before anything behind it may move."""
         for message in list(decoded.messages):
-            for trigger in list(self._settings.triggers):
-                at = trigger.notice(message)
+            for trigger in self._settings.triggers:  # also one that a strike has added
+                at = trigger.notice(message, self)
                 if at is None:
                     continue
                 before, decoded = decoded.divide(at)
@@ -161,7 +196,9 @@ class RelayLink:
             release += delay_s
         release = self._released[direction] = max(release, self._released[direction])
         self._offsets[direction] += len(data)
-        limit = _DELAYED_PIPE_BYTES if delay_s else _PIPE_BYTES
+        limit = self._buffers[direction] or (_DELAYED_PIPE_BYTES if delay_s else _PIPE_BYTES)
+        if direction == "up":
+            self._sent += data[: _KEPT_BYTES - len(self._sent)]
         self._settings.recording.in_flight += 1
         try:
             await self._pipes[direction].put(_Chunk(data, decoded, release, end, trigger, struck), limit)
@@ -170,18 +207,20 @@ class RelayLink:
             raise
 
     async def _write(self, direction: Direction) -> None:
-        loop, target = asyncio.get_running_loop(), self._sockets[direction][1]
+        target = self._sockets[direction][1]
         recording = self._settings.recording
         while True:
             chunk = await self._pipes[direction].get()
             try:
                 await _until(chunk.release)
+                if direction in self._silenced:
+                    await anyio.sleep_forever()
                 # Before the bytes leave, or a client could be seen to continue on an answer that was not recorded yet.
                 self._record.add(direction, chunk.decoded)
                 recording.active_at = time.monotonic()
                 try:
                     if chunk.data:
-                        await loop.sock_sendall(target, chunk.data)
+                        await self._send(direction, target, chunk.data)
                     if chunk.end == "fin":
                         target.shutdown(socket.SHUT_WR)
                 except OSError:
@@ -201,6 +240,16 @@ class RelayLink:
             if chunk.end:
                 return
 
+    async def _send(self, direction: Direction, target: socket.socket, data: bytes) -> None:
+        loop, view = asyncio.get_running_loop(), memoryview(data)
+        while view and (pace := self._paces[direction]) is not None:
+            size = max(1, int(pace * _PACE_S))
+            await loop.sock_sendall(target, view[:size])
+            view = view[size:]
+            await asyncio.sleep(_PACE_S)
+        if view:
+            await loop.sock_sendall(target, view)
+
     async def _hang_up(self) -> None:
         self._record.closed_at = time.monotonic()
         client, server = self._sockets["up"]
@@ -210,6 +259,10 @@ class RelayLink:
             if self._how == "reset":
                 reset(each)
             each.close()
+
+
+def _count(messages: Iterable[Message], kind: str) -> int:
+    return sum(message.kind == kind for message in messages)
 
 
 async def _until(release: float) -> None:

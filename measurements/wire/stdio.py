@@ -15,9 +15,9 @@ from typing import IO
 import anyio
 
 from .decoders.passive import Wire
-from .faults.contract import Fault
 from .recording import Recording
 from .tap import Tap
+from .trigger import Watch
 
 _EXIT_S = 2.0
 _CHUNK_BYTES = 1 << 18
@@ -41,12 +41,12 @@ class StdioTap(Tap):
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
         stderr: IO[bytes] | int | None = None,
-        faults: Sequence[Fault] = (),
+        watches: Sequence[Watch] = (),
         delay_ms: float = 0.0,
         recording: Recording | None = None,
         name: str = "stdio",
     ) -> None:
-        super().__init__(faults=faults, delay_ms=delay_ms, recording=recording, name=name)
+        super().__init__(watches=watches, delay_ms=delay_ms, recording=recording, name=name)
         self.server_command = tuple(server_command)
         self.servers: list[asyncio.subprocess.Process] = []
         self._joints: list[asyncio.Task[None]] = []
@@ -66,9 +66,19 @@ class StdioTap(Tap):
         """The process id of the server that was started last, None before the first."""
         return self.servers[-1].pid if self.servers else None
 
+    @property
+    def alive(self) -> bool:
+        """Whether the server that was started last is running."""
+        return bool(self.servers) and self.servers[-1].returncode is None
+
     def kill(self) -> None:
         """SIGKILL to the server that was started last and to what it started."""
         _signal(self.servers[-1], signal.SIGKILL)
+
+    async def stop(self) -> None:
+        """SIGTERM to it, and SIGKILL where it does not drain; return when it is gone."""
+        _signal(self.servers[-1], signal.SIGTERM)
+        await _end(self.servers[-1])
 
     @contextlib.asynccontextmanager
     async def _listening(self) -> AsyncGenerator[None]:

@@ -15,7 +15,10 @@ _READ_BYTES = 1 << 16
 
 
 def main() -> None:
-    harness = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+    try:
+        harness = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+    except OSError:
+        os._exit(1)  # refused: a server that does not start
     harness.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     threading.Thread(target=_stdin_to, args=(harness,), daemon=True).start()
     try:

@@ -22,7 +22,7 @@ from sametask.agents.events import Task, TaskState
 from sametask.agents.loading import load_roster
 from sametask.agents.runtime import open_engine
 from sametask.measurements.bench import Station
-from sametask.measurements.wire.faults.contract import Link
+from sametask.measurements.wire.trigger import Link
 from sametask.measurements.wire.message import Message
 from sametask.protocols.client import AgentClient, ClientSettings
 from sametask.protocols.server_process import ServerOptions, ServerProcess, server_process
@@ -207,7 +207,7 @@ class LoseTheAnswer:
     def arm(self) -> LoseTheAnswer:
         return self
 
-    def notice(self, message: Message) -> int | None:
+    def notice(self, message: Message, link: Link) -> int | None:
         if message.direction == "up" and (
             '"ledger"' in message.text or message.path.endswith(("/Work", "/SendStreamingMessage"))
         ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 from sametask.agents import Agent, TaskContext
@@ -12,7 +13,7 @@ from sametask.measurements.probe import WorkReport, WorkRequest
 
 def deed(ledger: str, task_id: str, number: int) -> int:
     with Path(ledger).open("a", encoding="utf-8") as file:
-        file.write(f"{task_id} {number}\n")
+        file.write(f"{task_id} {number} {time.monotonic():.6f}\n")
     return number
 
 

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from sametask.measurements.wire import faults as folder
 from sametask.measurements.wire.faults import faults
-from sametask.measurements.wire.faults.contract import How
-from sametask.measurements.wire.faults.cut import CutAfterEvents
+from sametask.measurements.wire.trigger import How
+from sametask.measurements.wire.cut import CutAfterEvents
 from sametask.measurements.wire.tap import WireTap
 from sametask.protocols.listening import bind_socket, listen_http
 from sametask.protocols.variants import Bind
@@ -50,7 +50,7 @@ class Server:
 async def http_tap(*armed: CutAfterEvents, delay_ms: float = 0.0) -> AsyncGenerator[tuple[WireTap, httpx.AsyncClient, Server]]:
     server = Server()
     app = Starlette(routes=[Route("/events", server.stream), Route("/poll", server.poll)])
-    async with listen_http(app, bind_socket(Bind())) as address, WireTap(address, faults=armed, delay_ms=delay_ms) as tap:
+    async with listen_http(app, bind_socket(Bind())) as address, WireTap(address, watches=armed, delay_ms=delay_ms) as tap:
         async with httpx.AsyncClient(base_url=f"http://{tap.address}", timeout=5) as client:
             yield tap, client, server
         tap.cut_all()
@@ -156,7 +156,7 @@ async def test_a_grpc_stream_has_exactly_k_messages(how: How):
     await server.start()
     try:
         fault = CutAfterEvents(3, how, match=lambda message: message.path == "/test.Service/Many")
-        async with WireTap(("127.0.0.1", port), faults=[fault]) as tap, grpc.aio.insecure_channel(tap.address) as channel:
+        async with WireTap(("127.0.0.1", port), watches=[fault]) as tap, grpc.aio.insecure_channel(tap.address) as channel:
             messages: list[bytes] = []
 
             async def read() -> None:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from sametask.measurements.wire.faults.cut import CutAfterEvents
+from sametask.measurements.wire.cut import CutAfterEvents
 from sametask.measurements.wire.stdio import StdioTap
 
 SERVER = """
@@ -84,7 +84,7 @@ async def test_a_question_asked_over_pipes_is_one_more_turn():
 
 
 async def test_a_cut_after_k_lines_closes_the_clients_pipes():
-    async with StdioTap(COMMAND, faults=[CutAfterEvents(2)]) as tap, spawned(tap) as client:
+    async with StdioTap(COMMAND, watches=[CutAfterEvents(2)]) as tap, spawned(tap) as client:
         client.send(id=1, method="tools/call", params={"events": 5})
         seen = [await client.receive() for _ in range(3)]
         assert [bool(each) for each in seen] == [True, True, False]

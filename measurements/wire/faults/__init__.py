@@ -1,17 +1,11 @@
-"""The faults there are, found by looking into this folder: a file for each, exporting its config class as `FAULT`."""
+"""The faults of the wire, found by looking into this folder: a file for each, exporting `FAULT` or `FAULTS`."""
 
 from __future__ import annotations
 
-import pkgutil
-from importlib import import_module
-from typing import Any
+from ...exported import exported
+from .contract import Fault, Line
 
 
-def faults() -> dict[str, type[Any]]:
-    """Every fault's config class by its name."""
-    found: dict[str, type[Any]] = {}
-    for entry in pkgutil.iter_modules(__path__):
-        fault = getattr(import_module(f".{entry.name}", __package__), "FAULT", None)
-        if fault is not None:
-            found[fault.name] = fault
-    return found
+def faults() -> list[Fault[Line]]:
+    """All of them, in their order."""
+    return sorted(exported(__name__, "FAULT"), key=lambda fault: fault.order)

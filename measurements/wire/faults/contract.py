@@ -1,42 +1,61 @@
-"""What a fault is: a frozen config that, armed for one tap, watches the messages and strikes at a named point.
+"""What a fault is: a thing that is done to the line between a client and a server, at a point that somebody else has found.
 
-One file for each fault beside this one; it exports its config class as `FAULT`.
+One file for each fault beside this one; it exports its `Fault` as `FAULT`, or several as `FAULTS`.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Generic, TypeVar
 
-from ..message import Message
-
-How = Literal["reset", "close"]
-
-
-class Link(Protocol):
-    """The connection that a fault strikes."""
-
-    def cut(self, how: How) -> None:
-        """End it on both sides, with a RST or with a FIN; nothing is relayed any more."""
-        ...
+from ..tap import Tap
+from ..trigger import Link
 
 
-class Trigger(Protocol):
-    """A fault with its state, for one tap: every connection of the tap shows it every message, in order."""
-
-    def notice(self, message: Message) -> int | None:
-        """The offset in the message's direction up to which the bytes are still relayed before the fault strikes; None to
-        let it pass. An offset that has already been relayed strikes at once.
-        """
-        ...
-
-    async def strike(self, link: Link) -> None:
-        """Called when the bytes up to that offset have reached the peer's kernel."""
-        ...
+class NothingToStrike(Exception):
+    """No connection was open: nothing was broken, and there is no verdict."""
 
 
-class Fault(Protocol):
-    """A frozen config. `name` is how scenarios call it."""
+@dataclass
+class Line:
+    """Where a fault strikes.
 
-    name: ClassVar[str]
+    Shape: `link` is the connection that is held at the point, None where the point is not one of the wire; `idle` says that
+    there may be no connection at all. `draw` is seeded. Units: `outage_s` is how long what is taken away stays away.
+    """
 
-    def arm(self) -> Trigger: ...
+    taps: Sequence[Tap]
+    draw: Random
+    outage_s: float
+    release: Callable[[], None]
+    link: Link | None = None
+    idle: bool = False
+    prepared: Any = None
+
+    @property
+    def links(self) -> list[Link]:
+        """The one that is held, or all that are open. Raises: NothingToStrike."""
+        found: list[Link] = [self.link] if self.link is not None else [link for tap in self.taps for link in tap.links]
+        if not found and not self.idle:
+            raise NothingToStrike("no connection was open to be struck")
+        return found
+
+
+Where = TypeVar("Where", bound=Line, contravariant=True)
+
+
+@dataclass(frozen=True)
+class Fault(Generic[Where]):
+    """`strike` is called with the line held at the point. It ends once it has struck and has brought back what it took away;
+    what is held moves again when it ends, or when it calls `release`. `prepare` is awaited before the
+    trial begins, and what it gives is the line's `prepared`. `listening`: it needs a server that listens.
+    """
+
+    name: str
+    title: str
+    order: int
+    strike: Callable[[Where], Awaitable[None]]
+    prepare: Callable[[Where], Awaitable[Any]] | None = None
+    listening: bool = False

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
-from ..message import Message
-from .contract import How, Link, Trigger
+from .message import Message
+from .trigger import How, Link, Trigger
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,6 @@ class CutAfterEvents:
     match: Callable[[Message], bool] | None = None
     count: Literal["events", "responses"] = "events"
 
-    name: ClassVar[str] = "cut"
-
     def __post_init__(self) -> None:
         if self.k < 1:
             raise ValueError(f"k: {self.k} is not accepted; accepted: 1 or more")
@@ -44,7 +42,7 @@ class _Cut:
         self._seen = 0
         self._spent = False
 
-    def notice(self, message: Message) -> int | None:
+    def notice(self, message: Message, link: Link) -> int | None:
         if message.direction != "down" or self._spent:
             return None
         if self._config.count == "responses":
@@ -73,6 +71,3 @@ class _Cut:
 
     async def strike(self, link: Link) -> None:
         link.cut(self._config.how)
-
-
-FAULT = CutAfterEvents
