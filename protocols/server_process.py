@@ -81,7 +81,8 @@ class ServerProcess:
             with contextlib.suppress(ProcessLookupError):
                 self.process.send_signal(signal.SIGTERM)
         try:
-            await asyncio.wait_for(_gone(self.process), STOP_S)
+            async with asyncio.timeout(STOP_S):
+                await _gone(self.process)
         except TimeoutError:
             await self.kill()
         assert self.process.returncode is not None
@@ -117,7 +118,8 @@ async def server_process(options: ServerOptions) -> AsyncGenerator[ServerProcess
 async def _ready(process: asyncio.subprocess.Process) -> dict[str, Endpoint]:
     assert process.stdout is not None
     try:
-        line = await asyncio.wait_for(process.stdout.readline(), READY_S)
+        async with asyncio.timeout(READY_S):
+            line = await process.stdout.readline()
     except TimeoutError:
         raise Unavailable(f"the server (process {process.pid}) did not say that it accepts within {READY_S:g} s") from None
     try:

@@ -99,7 +99,8 @@ async def run_specimen(specimen: Specimen, address: Sequence[str]) -> dict[str, 
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        output, complaint = await asyncio.wait_for(process.communicate(), SPECIMEN_TIMEOUT_S)
+        async with asyncio.timeout(SPECIMEN_TIMEOUT_S):
+            output, complaint = await process.communicate()
     except TimeoutError:
         return _all(f"TimeoutError: it did not end within {SPECIMEN_TIMEOUT_S:g} s")
     finally:

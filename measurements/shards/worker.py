@@ -52,7 +52,8 @@ async def _worker(url: str) -> AsyncGenerator[asyncio.subprocess.Process]:
     try:
         process.stdin.write(url.encode() + b"\n")
         try:
-            line = await asyncio.wait_for(process.stdout.readline(), READY_S)
+            async with asyncio.timeout(READY_S):
+                line = await process.stdout.readline()
         except TimeoutError:
             raise Unavailable(f"a worker (process {process.pid}) did not say that it serves within {READY_S:g} s") from None
         said = json.loads(line or b"{}")
@@ -65,7 +66,8 @@ async def _worker(url: str) -> AsyncGenerator[asyncio.subprocess.Process]:
         with anyio.CancelScope(shield=True):
             process.stdin.close()
             try:
-                await asyncio.wait_for(process.stdout.read(), STOP_S)
+                async with asyncio.timeout(STOP_S):
+                    await process.stdout.read()
             except TimeoutError:
                 process.kill()
             await process.wait()

@@ -21,6 +21,8 @@ from sametask.agents.errors import ConnectionLost, InvalidInput, SametaskError, 
 from sametask.agents.events import ArtifactEmitted, Progress, StateChanged
 from sametask.agents.runtime import check_engine, open_engine
 from sametask.agents.runtime.distributed import schema
+from sametask.agents.runtime.distributed.log import Db
+from sametask.agents.runtime.distributed.store import Store
 from sametask.protocols.client import ClientSettings
 from sametask.protocols.server_process import ServerOptions, ServerProcess, server_process
 from sametask.protocols.variants import variants
@@ -452,6 +454,29 @@ async def test_a_run_that_a_draining_engine_was_given_goes_to_one_that_comes_aft
                 await asyncio.sleep(0.01)
         async with opened_at(url, crew) as other:
             assert (await follow(other, handle.id))[-1].body.result == {"result": 2}
+
+
+async def test_a_cancel_that_comes_together_with_a_connection_is_a_cancel(url):
+    """What is cancelled once, at a shutdown, would otherwise go on for ever, and the shutdown wait for it."""
+    store = Store(schema.place_of(url), "nobody", size=1, patience_s=5.0)
+    await store.open()
+    try:
+        for pause in range(20):  # among them is the moment in which the waiter has its connection and has not gone on
+            async with store.connection():
+                waiting = asyncio.create_task(store.read(select_one))
+                while not store._pool.get_stats().get("requests_waiting"):  # noqa: ASYNC110 - the pool sets no event
+                    await asyncio.sleep(0)
+            for _ in range(pause):
+                await asyncio.sleep(0)
+            if waiting.cancel():
+                with pytest.raises(asyncio.CancelledError):
+                    await waiting
+    finally:
+        await store.close()
+
+
+async def select_one(db: Db) -> None:
+    await db.execute("SELECT 1")
 
 
 async def test_one_that_stopped_in_the_middle_of_a_pipeline_keeps_its_tasks_from_nobody(url, ledger):

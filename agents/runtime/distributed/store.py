@@ -84,8 +84,14 @@ class Store:
         """Raises: Unavailable once the store is closed; one of `LOST` while there is none to be had."""
         if self._closed:
             raise Unavailable("the engine is shut down")
+        waiting = asyncio.current_task()
+        asked_count = waiting.cancelling() if waiting else 0
         try:
             async with self._pool.connection() as db:
+                # The pool waits with asyncio.wait_for, which before Python 3.12 may swallow a cancel that comes together with
+                # the connection: it would be asked for once, and never happen.
+                if waiting and waiting.cancelling() > asked_count:
+                    raise asyncio.CancelledError
                 yield db
         except PoolClosed:
             raise Unavailable("the engine is shut down") from None
