@@ -48,6 +48,10 @@ class AgentInfo:
 class ClientSettings:
     """What a caller may set on any client. `idle_timeout_s` bounds the silence on an open stream; None waits for ever.
     `on_lost` is told of a broken connection that the protocol's library makes again by itself; every other loss is raised.
+
+    `as_library` leaves timeouts, keepalive, retries and limits of size as the protocol's library has them out of the box: the
+    three timeouts here then say nothing. `time_scale` goes with it and multiplies the library's own timeouts, for who cannot
+    wait for them; 1 leaves them untouched.
     """
 
     connect_timeout_s: float = 5.0
@@ -56,6 +60,18 @@ class ClientSettings:
     poll_interval_s: float = 0.2
     max_message_bytes: int = MAX_MESSAGE_BYTES
     on_lost: Callable[[ConnectionLost], None] | None = None
+    as_library: bool = False
+    time_scale: float = 1.0
+
+    @property
+    def answer_limit_s(self) -> float | None:
+        """How long our own code lets an answer take; None sets no limit beside the library's."""
+        return None if self.as_library else self.request_timeout_s
+
+    @property
+    def silence_limit_s(self) -> float | None:
+        """How long our own code lets an open stream be silent; None sets no limit beside the library's."""
+        return None if self.as_library else self.idle_timeout_s
 
 
 class AgentClient(Protocol):

@@ -97,8 +97,10 @@ def channel_options(settings: ClientSettings, idempotent: Sequence[str] = ()) ->
 
 def channel(target: str, settings: ClientSettings = ClientSettings(), *, idempotent: Sequence[str] = ()) -> grpc.aio.Channel:
     """A channel to `host:port` that notices a peer that has gone silent. It connects with its first call. `idempotent` names
-    the methods to be tried again, see `service_config`.
+    the methods to be tried again, see `service_config`. With `as_library` it is gRPC's own, without any option.
     """
+    if settings.as_library:
+        return grpc.aio.insecure_channel(target)
     return grpc.aio.insecure_channel(target, options=channel_options(settings, idempotent))
 
 

@@ -74,6 +74,10 @@ class Variant:
     own match it in full and another protocol's do not; empty where there is no wire. `lacks` says, for each ability that the
     protocol does not have, which section of its specification decides it.
 
+    `library` says in one sentence what its library's client does with a long task out of the box. `default_timeout_s`: after
+    how many seconds without a byte that client takes its connection for lost; None: never. `ping_s`: how often the server
+    writes something on a stream that has nothing to tell, where that is a byte to the client's timeout; None: never.
+
     `stock_of` makes it a row to compare against: it names the variant whose wire it speaks, with a server as its library
     brings it, which keeps its tasks itself and never uses the engine. `extends` names the variant that this one is with an
     extension of ours on top, never measured as one with it. `needs` are the modules of the `stock` extra without
@@ -91,6 +95,9 @@ class Variant:
     fingerprint: str
     listeners: tuple[str, ...] = ("http",)
     lacks: Mapping[str, str] = field(default_factory=dict[str, str])
+    library: str = ""
+    default_timeout_s: float | None = None
+    ping_s: float | None = None
     stock_of: str = ""
     extends: str = ""
     needs: tuple[str, ...] = ()
@@ -100,6 +107,14 @@ class Variant:
         """Why it cannot be served here; empty where it can."""
         absent = [module for module in self.needs if find_spec(module) is None]
         return f"{' and '.join(absent)} is not installed; pip install 'sametask[stock]' brings it" if absent else ""
+
+    @property
+    def default_silence_s(self) -> float | None:
+        """How long a task that is followed may be silent until the library's own client gives it up; None: for ever. Who
+        scales that client's timeouts shortens them and not the pings: what holds for ever here then holds no more.
+        """
+        pinged = self.ping_s is not None and self.default_timeout_s is not None and self.ping_s < self.default_timeout_s
+        return None if pinged else self.default_timeout_s
 
     def serve(self) -> Serve:
         """Raises: Unavailable where a module that it needs is not installed."""

@@ -15,6 +15,14 @@ LACKS = {
 _EXTENDED = {"event_replay", "event_numbers"}
 """What our resume extension brings, see docs/a2a-resume-extension.md."""
 _GRPC = r"grpc /lf\.a2a\.v1\.A2AService/\w+ .*a2a-version=1\.0"
+_ON_GRPC = (
+    "a2a-sdk 1.3 on a plain channel of grpcio 1.85 sets no deadline and sends no keepalive: it waits for ever, also for a peer"
+    " that went without a word; a call that has reached the server is not tried again."
+)
+_ON_HTTP = (
+    "a2a-sdk 1.3 on httpx 0.28 gives up after 5 s without a byte and tries nothing again; the comments of a server on a silent"
+    " stream, one in 15 s, come too late for it."
+)
 _CARD = r"GET /\.well-known/agent-card\.json .*"
 
 
@@ -31,6 +39,9 @@ def _variant(name: str, transport: str, title: str, client: str, fingerprint: st
         fingerprint=f"{_CARD}|{fingerprint}",
         listeners=("http", "grpc"),
         lacks=LACKS,
+        library=_ON_GRPC if transport == "gRPC" else _ON_HTTP,
+        default_timeout_s=None if transport == "gRPC" else 5.0,
+        ping_s=None if transport == "gRPC" else 15.0,
     )
 
 

@@ -30,6 +30,7 @@ from ...agents.events import Event, Snapshot, Task, TaskState
 from ..client import AgentInfo, ClientSettings, outcome
 from ..errors import from_peer
 from ..grpc_listening import channel
+from ..library_timeouts import scale_timeouts
 from . import reading
 from .card import IDEMPOTENCY_KEY, PROTOCOL_VERSION, REQUEST_KEY, agents_of
 from .json_values import fill, to_struct
@@ -57,7 +58,7 @@ class A2AClient:
 
     @property
     def _bounded(self) -> ClientCallContext:
-        return self._context(self.settings.request_timeout_s)
+        return self._context(self.settings.answer_limit_s)
 
     async def discover(self) -> tuple[AgentInfo, ...]:
         """What the card says that `connect` has read."""
@@ -145,7 +146,7 @@ class A2AClient:
                 at_rest = state is not None and (state.terminal or state is TaskState.INPUT_REQUIRED)
                 try:
                     with our_errors():
-                        async with asyncio.timeout(ENDING_S if at_rest else self.settings.idle_timeout_s):
+                        async with asyncio.timeout(ENDING_S if at_rest else self.settings.silence_limit_s):
                             response = await anext(responses)
                 except StopAsyncIteration:
                     break
@@ -156,7 +157,7 @@ class A2AClient:
                 except TimeoutError:
                     if at_rest:
                         break
-                    raise ConnectionLost(f"the stream was silent for {self.settings.idle_timeout_s} s") from None
+                    raise ConnectionLost(f"the stream was silent for {self.settings.silence_limit_s} s") from None
                 except Unavailable as error:
                     if state is None:
                         raise
@@ -211,10 +212,15 @@ async def _http(url: str, settings: ClientSettings, read_s: float | None = None)
         raise InvalidInput("url", url, f"accepted: http://HOST:PORT ({error})") from None
     if base.scheme not in ("http", "https") or not base.host:
         raise InvalidInput("url", url, "accepted: http://HOST:PORT or https://HOST[:PORT]")
-    timeout = httpx.Timeout(settings.request_timeout_s, connect=settings.connect_timeout_s, read=read_s)
     # Loading the certificate store costs more than a whole cold exchange, so only https pays for it.
-    headers = {VERSION_HEADER: PROTOCOL_VERSION}
-    async with httpx.AsyncClient(timeout=timeout, headers=headers, verify=base.scheme == "https") as http:
+    headers, verify = {VERSION_HEADER: PROTOCOL_VERSION}, base.scheme == "https"
+    if settings.as_library:
+        opened = httpx.AsyncClient(headers=headers, verify=verify)  # what ClientFactory makes where it is given none
+        scale_timeouts(opened, settings.time_scale)
+    else:
+        timeout = httpx.Timeout(settings.request_timeout_s, connect=settings.connect_timeout_s, read=read_s)
+        opened = httpx.AsyncClient(timeout=timeout, headers=headers, verify=verify)
+    async with opened as http:
         yield http
 
 

@@ -15,6 +15,8 @@ VARIANTS = (
         url="grpc://{grpc}",
         fingerprint=r"grpc /(sametask\.\w+\.v1\.\w+|grpc\.reflection\.v1(alpha)?\.ServerReflection)/\w+( grpc-status=\d+)?",
         listeners=("grpc",),
+        library="grpcio 1.85 sets no deadline and sends no keepalive: it waits for ever, also for a peer that went without a"
+        " word; a call that has reached the server is not tried again.",
         lacks={
             "schema_bounds": "protobuf descriptors carry types, not bounds or descriptions of fields (Proto Language Guide)"
         },

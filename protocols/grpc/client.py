@@ -38,7 +38,7 @@ class GrpcClient:
 
     async def discover(self) -> tuple[AgentInfo, ...]:
         try:
-            return await reflected(self.channel, self.settings.request_timeout_s)
+            return await reflected(self.channel, self.settings.answer_limit_s)
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error) from None
 
@@ -77,8 +77,9 @@ class GrpcClient:
         return self._reader.task(await self._unary(f"/{SERVICE}/Get", _checked(pb.GetRequest, task_id=task_id), pb.Task))
 
     async def wait(self, task_id: str) -> Task:
-        wait_s = self.settings.request_timeout_s
-        request = _checked(pb.WaitRequest, task_id=task_id, timeout=duration_pb2.Duration(seconds=max(1, int(wait_s * 0.8))))
+        limit_s = self.settings.answer_limit_s
+        timeout = None if limit_s is None else duration_pb2.Duration(seconds=max(1, int(limit_s * 0.8)))
+        request = _checked(pb.WaitRequest, task_id=task_id, timeout=timeout)
         while True:
             task = self._reader.task(await self._unary(f"/{SERVICE}/Wait", request, pb.Task))
             if task.state.terminal or task.state is TaskState.INPUT_REQUIRED:
@@ -130,7 +131,7 @@ class GrpcClient:
     ) -> Answer:
         method = self.channel.unary_unary(path, _serialized, response.FromString)
         try:
-            return await method(request, timeout=self.settings.request_timeout_s, metadata=metadata)
+            return await method(request, timeout=self.settings.answer_limit_s, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             raise _told(error) from None
         except asyncio.CancelledError:
@@ -140,9 +141,10 @@ class GrpcClient:
     async def _follow(self, path: str, request: Message, metadata: tuple[tuple[str, str], ...] = ()) -> AsyncGenerator[Event]:
         call = self.channel.unary_stream(path, _serialized, pb.TaskEvent.FromString)(request, metadata=metadata)
         last: Event | None = None
+        limit_s = self.settings.silence_limit_s
         try:
             while True:
-                with anyio.fail_after(self.settings.idle_timeout_s):
+                with anyio.fail_after(limit_s):
                     message = await call.read()
                 if not isinstance(message, pb.TaskEvent):
                     break
@@ -156,7 +158,7 @@ class GrpcClient:
             _unless_asked_for()
             raise
         except TimeoutError:
-            raise ConnectionLost(f"nothing was heard for {self.settings.idle_timeout_s:g} s") from None
+            raise ConnectionLost(f"nothing was heard for {limit_s:g} s") from None
         finally:
             call.cancel()
         if last is not None and not last.final and last.state is not TaskState.INPUT_REQUIRED:

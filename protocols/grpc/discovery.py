@@ -25,7 +25,7 @@ _SCHEMA_TYPES = {
 }
 
 
-async def reflected(channel: grpc.aio.Channel, timeout_s: float) -> tuple[AgentInfo, ...]:
+async def reflected(channel: grpc.aio.Channel, timeout_s: float | None) -> tuple[AgentInfo, ...]:
     """The agents of a server.
 
     Raises: grpc.aio.AioRpcError; SametaskError where the server's answer is an error of its own.

@@ -15,5 +15,6 @@ VARIANTS = (
         url="inproc:",
         fingerprint="",
         listeners=(),
+        library="No library: the engine is called in the same process, and waited for as long as it works.",
     ),
 )

@@ -24,6 +24,16 @@ _LACKS = {
     "state_submitted": "a task that has not started is `working` (SEP-2663, Task Status)",
 }
 
+_ON_HTTP = (
+    "mcp 2.3 gives up after 300 s without a byte and asks for nothing again; the server's pings on a silent stream, one in 15"
+    " s, let it wait for ever."
+)
+_ON_HTTP_2025 = (
+    "mcp 2.3 takes a stream for broken after 300 s without a byte and asks for its rest with Last-Event-ID, twice; the server's"
+    " pings on a silent stream, one in 15 s, let it wait for ever."
+)
+_ON_PIPES = "mcp 2.3 sets no timeout on a pipe: it waits for an answer as long as the server's process keeps its end open."
+
 VARIANTS = (
     Variant(
         name="mcp-http",
@@ -35,6 +45,9 @@ VARIANTS = (
         client="mcp.client:connect_http",
         url="http://{http}/mcp",
         fingerprint=rf"POST /mcp .* mcp-protocol-version={_REVISION} .*jsonrpc=\S+",
+        library=_ON_HTTP,
+        default_timeout_s=300.0,
+        ping_s=15.0,
         lacks=_LACKS,
     ),
     Variant(
@@ -48,6 +61,7 @@ VARIANTS = (
         url="stdio:",
         fingerprint=rf"stdio \S+ {_REVISION}",
         listeners=(),
+        library=_ON_PIPES,
         lacks=_LACKS,
     ),
     Variant(
@@ -60,6 +74,9 @@ VARIANTS = (
         client="mcp.client_2025:connect_http",
         url="http://{http}/mcp",
         fingerprint=rf"(POST|GET|DELETE) /mcp .*(mcp-protocol-version={_REVISION_2025}.*|jsonrpc=initialize)",
+        library=_ON_HTTP_2025,
+        default_timeout_s=300.0,
+        ping_s=15.0,
         lacks=_LACKS_2025,
     ),
     Variant(
@@ -73,6 +90,7 @@ VARIANTS = (
         url="stdio:",
         fingerprint=rf"stdio \S+ {_REVISION_2025}",
         listeners=(),
+        library=_ON_PIPES,
         lacks=_LACKS_2025,
     ),
 )

@@ -8,16 +8,19 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import mcp.types as t
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import LAST_EVENT_ID, MCP_SESSION_ID, streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
 
 from ...agents.errors import ConnectionLost, InvalidInput, SametaskError, UnknownAgent
 from ...agents.events import ArtifactEmitted, Event, Snapshot, StateChanged, Task, TaskState
 from ..client import AgentInfo, ClientSettings, SkillInfo
+from ..library_timeouts import scale_timeouts
 from .connection import Connection, held
 from .content import value_of
 from .failures import from_result
@@ -223,8 +226,6 @@ async def http_transport(url: str, settings: ClientSettings, options: McpOptions
         raise InvalidInput("url", url, f"accepted: http://HOST:PORT/mcp ({error})") from None
     if place.scheme not in ("http", "https") or not place.host:
         raise InvalidInput("url", url, "accepted: http://HOST:PORT/mcp or https://HOST[:PORT]/mcp")
-    # The answers' timeouts are the session's, so that an open subscription may be silent between two pings.
-    timeout = httpx2.Timeout(None, connect=settings.connect_timeout_s)
 
     async def tell_lost(request: httpx2.Request) -> None:
         # The SDK asks for the rest of a broken stream without a word to anybody.
@@ -238,9 +239,17 @@ async def http_transport(url: str, settings: ClientSettings, options: McpOptions
         if response.status_code == 404 and request.method == "POST" and MCP_SESSION_ID in request.headers:
             raise httpx2.RemoteProtocolError("the server does not know this session any more", request=request)
 
-    hooks = {"request": [tell_lost], "response": [check_session]}
-    async with httpx2.AsyncClient(timeout=timeout, auth=options.auth, event_hooks=hooks) as http:
-        yield streamable_http_client(url, http_client=http, max_sse_event_size=settings.max_message_bytes)
+    if settings.as_library:
+        opened = create_mcp_http_client(auth=options.auth)  # what the transport makes where it is given none
+        scale_timeouts(opened, settings.time_scale)
+        open_transport = streamable_http_client
+    else:
+        # The answers' timeouts are the session's, so that an open subscription may be silent between two pings.
+        opened = httpx2.AsyncClient(timeout=httpx2.Timeout(None, connect=settings.connect_timeout_s), auth=options.auth)
+        open_transport = partial(streamable_http_client, max_sse_event_size=settings.max_message_bytes)
+    opened.event_hooks = {"request": [tell_lost], "response": [check_session]}
+    async with opened as http:
+        yield open_transport(url, http_client=http)
 
 
 @asynccontextmanager
@@ -274,7 +283,7 @@ async def connect_over(
         target,
         mode=REVISION,
         extensions=[tasks],
-        read_timeout_seconds=settings.request_timeout_s,
+        read_timeout_seconds=settings.answer_limit_s,
         elicitation_callback=options.elicitation,
     )
     async with held(client, peer) as connected:

@@ -146,7 +146,7 @@ class Mcp2025Client(McpClient):
                 calling.exception()
 
     async def _next(self, queue: asyncio.Queue[t.ProgressNotificationParams | None]) -> t.ProgressNotificationParams | None:
-        limit_s = self._settings.idle_timeout_s
+        limit_s = self._settings.silence_limit_s
         try:
             with anyio.fail_after(limit_s):
                 return await queue.get()
@@ -236,7 +236,7 @@ async def _connected(transport: Any, peer: str, settings: ClientSettings, option
         transport,
         mode=MODE,
         message_handler=told,
-        read_timeout_seconds=settings.request_timeout_s,
+        read_timeout_seconds=settings.answer_limit_s,
         elicitation_callback=options.elicitation,
     )
     async with held(client, peer) as connection:

@@ -106,7 +106,7 @@ class TasksClient(ClientExtension):
                     listening.exception()
 
     async def _next(self, queue: asyncio.Queue[DetailedTask | None]) -> DetailedTask | None:
-        limit_s = self._settings.idle_timeout_s
+        limit_s = self._settings.silence_limit_s
         try:
             with anyio.fail_after(limit_s):
                 return await queue.get()

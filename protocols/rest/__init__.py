@@ -13,6 +13,10 @@ VARIANTS = (
         server="rest.server:serve",
         client="rest.client:connect",
         url="http://{http}",
+        library="httpx 0.28 gives up after 5 s without a byte and tries nothing again; the comments of a server on a silent"
+        " stream, one in 15 s, come too late for it.",
+        default_timeout_s=5.0,
+        ping_s=15.0,
         fingerprint=r"(GET|POST|PUT|DELETE) /(?!\.well-known)((?! jsonrpc=| mcp-| a2a-).)*",
     ),
 )

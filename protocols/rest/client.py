@@ -18,6 +18,7 @@ from ...agents.errors import ConnectionLost, InvalidInput, SametaskError, TooLar
 from ...agents.events import Event, Task, TaskState
 from ..client import AgentInfo, ClientSettings, SkillInfo, outcome
 from ..errors import from_peer
+from ..library_timeouts import scale_timeouts
 
 LONGEST_WAIT_S = 30
 _JSON = {"Content-Type": "application/json"}
@@ -73,7 +74,8 @@ class RestClient:
         return Task.model_validate_json(await self._exchange("GET", _task_path(task_id)))
 
     async def wait(self, task_id: str) -> Task:
-        wait_s = min(LONGEST_WAIT_S, int(self.settings.request_timeout_s / 2))
+        limit_s = self.settings.answer_limit_s
+        wait_s = LONGEST_WAIT_S if limit_s is None else min(LONGEST_WAIT_S, int(limit_s / 2))
         while True:
             async with self._response("GET", _task_path(task_id), headers={"Prefer": f"wait={wait_s}"}) as response:
                 task = Task.model_validate_json(await self._read(response))
@@ -99,7 +101,9 @@ class RestClient:
         self, method: str, path: str, headers: Mapping[str, str], content: bytes | None = None
     ) -> AsyncGenerator[Event]:
         headers = {"Accept": "text/event-stream", "Cache-Control": "no-store", **headers}
-        idle = httpx.Timeout(self.settings.request_timeout_s, read=self.settings.idle_timeout_s)
+        idle = None
+        if not self.settings.as_library:
+            idle = httpx.Timeout(self.settings.request_timeout_s, read=self.settings.idle_timeout_s)
         state: TaskState | None = None
         async with self._response(method, path, content, headers, idle) as response:
             if response.status_code == 204:
@@ -167,10 +171,16 @@ async def connect(url: str, settings: ClientSettings = ClientSettings()) -> Asyn
         raise InvalidInput("url", url, f"accepted: http://HOST:PORT ({error})") from None
     if base.scheme not in ("http", "https") or not base.host:
         raise InvalidInput("url", url, "accepted: http://HOST:PORT or https://HOST[:PORT]")
-    timeout = httpx.Timeout(settings.request_timeout_s, connect=settings.connect_timeout_s)
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
     # Loading the certificate store costs more than a whole cold exchange, so only https pays for it.
-    async with httpx.AsyncClient(base_url=base, timeout=timeout, limits=limits, verify=base.scheme == "https") as http:
+    verify = base.scheme == "https"
+    if settings.as_library:
+        opened = httpx.AsyncClient(base_url=base, verify=verify)
+        scale_timeouts(opened, settings.time_scale)
+    else:
+        timeout = httpx.Timeout(settings.request_timeout_s, connect=settings.connect_timeout_s)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+        opened = httpx.AsyncClient(base_url=base, timeout=timeout, limits=limits, verify=verify)
+    async with opened as http:
         yield RestClient(http, settings)
 
 

@@ -13,6 +13,7 @@ VARIANTS = (
         server="json_lines.server:serve",
         client="json_lines.client:connect",
         url="json-lines://{tcp}",
+        library="asyncio sets no timeout on a socket: it waits for ever, also for a peer that went without a word.",
         fingerprint=r"json-lines \w+",
         listeners=("tcp",),
     ),

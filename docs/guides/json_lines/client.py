@@ -70,14 +70,14 @@ class JsonLinesClient:
         except (TypeError, ValueError) as error:
             raise InvalidInput("request", method, f"a value that JSON can carry is accepted ({error})") from None
         try:
-            async with asyncio.timeout(self.settings.connect_timeout_s):
+            async with asyncio.timeout(None if self.settings.as_library else self.settings.connect_timeout_s):
                 reader, writer = await asyncio.open_connection(self.host, self.port, limit=self.settings.max_message_bytes)
         except (OSError, TimeoutError) as error:
             raise ConnectionLost(f"{self.host}:{self.port} cannot be reached ({error})") from error
         try:
             writer.write(line)
             while True:
-                async with asyncio.timeout(self.settings.idle_timeout_s):
+                async with asyncio.timeout(self.settings.silence_limit_s):
                     message = json.loads(await reader.readline() or b"{}")
                 if not message:
                     raise ConnectionLost("the server closed the connection before it had answered")
