@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -37,10 +38,10 @@ class Outcome:
 class Setting:
     """Units: as in `Trial`."""
 
+    settings: Mapping[ClientName, ClientSettings]
     deadline_s: float
     outage_s: float = 0.5
     scale: float = 1.0
-    settings: dict[ClientName, ClientSettings] = field(default_factory=dict[ClientName, ClientSettings])
 
 
 async def run_trial(
@@ -61,7 +62,7 @@ async def run_trial(
     trial = Trial(
         station,
         client,
-        setting.settings.get(client, ClientSettings()),
+        setting.settings[client],
         draw,
         Deeds(ledger),
         setting.deadline_s + scenario.longer_s * setting.scale,

@@ -22,8 +22,8 @@ from sametask.agents.events import Task, TaskState
 from sametask.agents.loading import load_roster
 from sametask.agents.runtime import open_engine
 from sametask.measurements.bench import Station
-from sametask.measurements.wire.trigger import Link
 from sametask.measurements.wire.message import Message
+from sametask.measurements.wire.trigger import Link
 from sametask.protocols.client import AgentClient, ClientSettings
 from sametask.protocols.server_process import ServerOptions, ServerProcess, server_process
 from sametask.protocols.variants import Variant, variants

@@ -12,10 +12,10 @@ import grpc
 import httpx
 import pytest
 from sametask.measurements.wire import faults as folder
-from sametask.measurements.wire.faults import faults
-from sametask.measurements.wire.trigger import How
 from sametask.measurements.wire.cut import CutAfterEvents
+from sametask.measurements.wire.faults import faults
 from sametask.measurements.wire.tap import WireTap
+from sametask.measurements.wire.trigger import How
 from sametask.protocols.listening import bind_socket, listen_http
 from sametask.protocols.variants import Bind
 from starlette.applications import Starlette
