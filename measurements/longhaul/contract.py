@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 
 import anyio
 
-from ...agents.events import Event, Task
+from ...agents.events import Event, Snapshot, Task
 from ...protocols.client import ClientSettings
 from ..bench import Station
 from ..wire.faults.contract import Fault, Line
@@ -77,9 +77,11 @@ class Trial:
     """One trial while it runs.
 
     Shape: `told` is the ledger of its (first) client, `others` those of further ones; `extra` are values that the scenario
-    adds to the sample. Events: `asked`: the client was told of a question; `struck`: the fault has begun to strike; `over`:
-    and has brought back what it took away. Units: `struck_at` and `over_at` are monotonic seconds; `deadline_s` is when it
-    has hung; `outage_s` is how long a fault takes away what it gives back; `scale` multiplies a scenario's long waits.
+    adds to the sample; `task_id` is what its task is called, once it is `named`. Events: `asked`: a stream has ended with a
+    question; `struck`: the fault has begun to strike; `over`: and has brought back what it took away. Units: `struck_at` and
+    `over_at` are monotonic seconds; `deadline_s` is when it has hung; `outage_s` is how long a fault takes away what it gives
+    back; `scale` multiplies a scenario's long waits; `silent_s` is how long the work says nothing after its first step, and
+    `longest_step_s` how long it may be until its next deed.
     """
 
     station: Station
@@ -92,9 +94,13 @@ class Trial:
     scale: float
     new_caller: Callable[[Told], Caller] = field(init=False)
     steps: int = STEPS
+    silent_s: float = 0.0
+    longest_step_s: float = STEP_MS / 1000
+    task_id: str = ""
     told: Told = field(default_factory=Told)
     others: list[Told] = field(default_factory=list[Told])
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
+    named: anyio.Event = field(default_factory=anyio.Event)
     asked: anyio.Event = field(default_factory=anyio.Event)
     struck: anyio.Event = field(default_factory=anyio.Event)
     over: anyio.Event = field(default_factory=anyio.Event)
@@ -112,8 +118,10 @@ class Trial:
 
     def request(self, **fields: Any) -> dict[str, Any]:
         """The probe's input, with this trial's ledger."""
-        self.steps = fields.get("steps", STEPS)
-        return {"steps": STEPS, "step_ms": STEP_MS, "ledger": str(self.deeds.path), **fields}
+        request: dict[str, Any] = {"steps": STEPS, "step_ms": STEP_MS, "silent_ms": 0, "ledger": str(self.deeds.path), **fields}
+        self.steps, self.silent_s = request["steps"], request["silent_ms"] / 1000
+        self.longest_step_s = self.silent_s + request["step_ms"] / 1000
+        return request
 
     async def follow(self, events: AsyncGenerator[Event], told: Told | None = None) -> None:
         """Enter what comes into a ledger, to the last."""
@@ -121,9 +129,12 @@ class Trial:
         async with aclosing(events):
             async for event in events:
                 told.hear(event)
-                if told.question is not None:
-                    self.asked.set()
+                if isinstance(event.body, Snapshot):
+                    self.task_id = event.body.task.id
+                    self.named.set()
         told.stream_ended()
+        if told.question is not None:
+            self.asked.set()
 
 
 Judge = Callable[[Trial, Exception | None], tuple[Verdict, str]]

@@ -11,14 +11,16 @@ from .ledger import Told
 WORST: tuple[Verdict, ...] = ("lost", "hung", "duplicated", "failed_cleanly", "delivered")
 
 
-def judge(trial: Trial, error: Exception | None) -> tuple[Verdict, str]:
-    """Shape: `delivered`: the client has the right result and every step was done once. `duplicated`: it has it, and a step was
+def judge(trial: Trial, error: Exception | None, told: Told | None = None) -> tuple[Verdict, str]:
+    """What became of the work for one client, the first unless `told` is another's ledger.
+
+    Shape: `delivered`: the client has the right result and every step was done once. `duplicated`: it has it, and a step was
     done twice, by one task or by two. `failed_cleanly`: it holds a definite error, and the work is indeed not done. `lost`:
     it was told something that is not so, or left without the result of work that was done.
     """
     executed = trial.deeds.executed()
     whole = set(executed) == set(range(1, trial.steps + 1))
-    end = trial.told.end
+    end = (told or trial.told).end
     if error is None and end is not None and end.state is TaskState.COMPLETED:
         result: Any = end.result
         if not whole or not isinstance(result, dict) or cast(dict[str, Any], result).get("steps") != trial.steps:

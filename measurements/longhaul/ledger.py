@@ -65,7 +65,8 @@ class Entry:
 class Told:
     """The client's side: every mark with the time it was told, live (as an event of its own) or in a snapshot.
 
-    `question` is the one that is open; `looked_finished` says that a stream ended as if all had been told, and it had not.
+    `question` is the one that is open; `looked_finished` says that a stream ended as if all had been told, and it had not;
+    `left_with` is the error that was the end of it, where several clients are each to be judged by their own.
     Units: monotonic seconds.
     """
 
@@ -78,6 +79,7 @@ class Told:
     question: OpenQuestion | None = None
     end: Task | StateChanged | None = None
     looked_finished: bool = False
+    left_with: Exception | None = None
 
     def hear(self, event: Event) -> None:
         """Enter one event that the client received."""

@@ -21,7 +21,7 @@ from .judging import judge, values
 from .ledger import Deeds
 
 SETTLED_S = 0.25
-"""No new deed for so long, with a server that is up, is no deed any more."""
+"""No new deed for so long (and a step), with a server that is up, is no deed any more."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ async def run_trial(
             finished_at = time.monotonic()
             if error is not None:
                 with anyio.move_on_after(trial.deadline_s):
-                    await _settled(trial)
+                    await settled(trial)
             # Not cancelled: a server that was killed must be back before the next trial.
             with anyio.move_on_after(trial.deadline_s):
                 if trial.struck.is_set() or not error:
@@ -125,14 +125,16 @@ async def run_trial(
     return Outcome(verdict, trial, values(trial, finished_at) | cost, reason)
 
 
-async def _settled(trial: Trial) -> None:
+async def settled(trial: Trial) -> None:
     """Return when what the server does for this trial is done, or goes no further: what a client was left with is judged by
     what became of the work, not by how far it was just then.
     """
+    # A server that keeps its tasks itself does not say that it is in the middle of a step.
+    quiet_s = SETTLED_S + (trial.longest_step_s if trial.station.variant.stock_of else 0.0)
     seen = -1
     while (done := len(trial.deeds.all())) > seen or await trial.station.busy():
         seen = done
-        await anyio.sleep(SETTLED_S)
+        await anyio.sleep(quiet_s)
 
 
 async def _strike(trial: Trial, world: World, fault: AnyFault, point: Point) -> None:

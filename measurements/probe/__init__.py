@@ -28,6 +28,7 @@ class WorkRequest(Frozen):
     ask: bool = Field(default=False, description="true: ask the caller once, half-way")
     ledger: str = Field(default="", max_length=4096, description="file that each executed step appends a line to; empty: none")
     payload_bytes: int = Field(default=0, ge=0, le=1_000_000, description="size of each step's mark, 0 to 1,000,000 bytes")
+    silent_ms: int = Field(default=0, ge=0, le=3_600_000, description="how much longer step 2 works, 0 to 3,600,000 ms")
 
 
 class WorkReport(Frozen):
@@ -60,7 +61,8 @@ async def work(request: WorkRequest, task: TaskContext) -> WorkReport:
             answer = (await task.ask(Question("Continue with the second half?", Decision))).choice
             if answer == "stop":
                 break
-        await task.step(f"mark-{number}", _mark, request.ledger, task.id, number, request.step_ms)
+        works_ms = request.step_ms + (request.silent_ms if number == 2 else 0)
+        await task.step(f"mark-{number}", _mark, request.ledger, task.id, number, works_ms)
         text = f"mark {number}".ljust(request.payload_bytes, ".")
         await task.emit(Artifact(name=f"mark-{number}", parts=(TextPart(text=text),)))
         await task.progress(number, request.steps)
@@ -69,8 +71,8 @@ async def work(request: WorkRequest, task: TaskContext) -> WorkReport:
     return WorkReport(steps=done, executed=executed, answer=answer)
 
 
-async def _mark(ledger: str, task_id: str, number: int, step_ms: int) -> int:
-    await asyncio.sleep(step_ms / 1000)
+async def _mark(ledger: str, task_id: str, number: int, works_ms: int) -> int:
+    await asyncio.sleep(works_ms / 1000)
     if ledger:
         # One write of one short line with O_APPEND is whole or absent, whoever else writes to the file.
         descriptor = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
