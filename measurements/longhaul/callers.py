@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any, cast
 
@@ -72,7 +72,7 @@ class AsItComes:
     def __init__(self, trial: Trial, told: Told, stack: AsyncExitStack) -> None:
         self._trial, self._told, self._stack = trial, told, stack
         self._client: AgentClient | None = None
-        self.task_id = ""
+        self.task_id, self._seen = "", 0
 
     async def _opened(self) -> AgentClient:
         if self._client is None:
@@ -81,17 +81,23 @@ class AsItComes:
 
     async def run(self, request: dict[str, Any]) -> AsyncGenerator[Event]:
         client = await self._opened()
-        async with aclosing(cast("AsyncGenerator[Event]", client.stream(AGENT, SKILL, request))) as events:
+        async with aclosing(self._heard(client.stream(AGENT, SKILL, request))) as events:
             async for event in events:
-                if isinstance(event.body, Snapshot):
-                    self.task_id = event.body.task.id
                 yield event
 
     async def resume(self, task_id: str = "") -> AsyncGenerator[Event]:
         self.task_id = task_id or self.task_id
         client = await self._opened()
-        async with aclosing(cast("AsyncGenerator[Event]", client.events(self.task_id))) as events:
+        async with aclosing(self._heard(client.events(self.task_id, self._seen))) as events:
             async for event in events:
+                yield event
+
+    async def _heard(self, told: AsyncIterator[Event]) -> AsyncGenerator[Event]:
+        async with aclosing(cast("AsyncGenerator[Event]", told)) as events:
+            async for event in events:
+                if isinstance(event.body, Snapshot):
+                    self.task_id = event.body.task.id
+                self._seen = max(self._seen, event.seq)
                 yield event
 
     async def submit(self, request: dict[str, Any]) -> Task:

@@ -26,6 +26,9 @@ STEPS, STEP_MS = 20, 20
 NONE = "none"
 """The name of the fault that breaks nothing, and of its point."""
 
+UNFOLLOWED = {"events_expected_count": 0, "events_lost_count": 0}
+"""What a scenario adds to its samples in which no events are expected."""
+
 Verdict = Literal["delivered", "duplicated", "lost", "hung", "failed_cleanly"]
 ClientName = Literal["recommended", "defaults"]
 CLIENTS: tuple[ClientName, ...] = ("recommended", "defaults")

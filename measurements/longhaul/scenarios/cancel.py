@@ -1,11 +1,11 @@
 """A client that cancels its task while the line is broken, and follows it to its end all the same.
 
 Each step is so slow that the half of the work which is left outlasts an outage and an attempt after it: a cancel that gets
-through is in time. The verdict is on the cancel, not on the result:
+through is in time. The verdict is on the cancel, not on the result, and no events are expected of work that was to stop:
 
 - `delivered`: the client was told `canceled` and no step was done after that; or the work had won the race, was wholly done
   and it was told its result, and it had no acknowledgement that would say otherwise.
-- `duplicated`: so it was, and a step was done twice.
+- `duplicated`: so it was, and a side effect took place twice.
 - `lost`: it was told something that is not so (`canceled`, and steps went on; `failed`, and all was done; no such task, and all
   was done), or its cancel was acknowledged and the work went on to its end, or it was left with nothing at all.
 - `failed_cleanly`: it holds a definite error or `failed` instead, and that is the truth: the work stopped, or it went on and
@@ -18,7 +18,7 @@ import anyio
 
 from ....agents.errors import ConnectionLost, SametaskError, TaskFinished, Unavailable
 from ....agents.events import TaskState
-from ..contract import STEPS, Cell, Scenario, Trial, Verdict
+from ..contract import STEPS, UNFOLLOWED, Cell, Scenario, Trial, Verdict
 from ..judging import judge
 from ..trial import settled
 
@@ -27,6 +27,7 @@ ACKNOWLEDGED = "the cancel was acknowledged"
 
 
 async def _act(trial: Trial) -> None:
+    trial.extra |= UNFOLLOWED
     caller = trial.caller()
     step_ms = round((trial.outage_s + RETRY_S) * 1000 / (STEPS // 2))
     left_with: list[SametaskError] = []
@@ -64,8 +65,8 @@ async def _broken(trial: Trial) -> None:
 
 
 def _judge(trial: Trial, error: Exception | None) -> tuple[Verdict, str]:
-    deeds, executed, end = trial.deeds.all(), trial.deeds.executed(), trial.told.end
-    whole = len(executed) == trial.steps
+    deeds, effects, end = trial.deeds.all(), trial.deeds.effects(), trial.told.end
+    whole = len(effects) == trial.steps
     acknowledged_at = next((entry.at for entry in trial.told.entries if entry.text == ACKNOWLEDGED), None)
     unheeded = 0 if acknowledged_at is None else sum(deed.at > acknowledged_at for deed in deeds)
     if whole and unheeded:
@@ -76,8 +77,8 @@ def _judge(trial: Trial, error: Exception | None) -> tuple[Verdict, str]:
         told_at = trial.told.statements[-1]  # nothing is told after an end
         if late := sum(deed.at > told_at for deed in deeds):
             return "lost", f"canceled was told, and {late} steps were done after that"
-        again = len(deeds) - len(executed)
-        return ("duplicated", f"{again} executions repeated a step that had been done") if again else ("delivered", "")
+        again = sum(effects.values()) - len(effects)
+        return ("duplicated", f"{again} side effects repeated one that had taken place") if again else ("delivered", "")
     if error is None and end is None:
         return "lost", "the stream ended, and nothing was told"
     said = f"{type(error).__name__}: {error}" if error else f"the stream ended with {end and end.state}"
