@@ -104,7 +104,9 @@ async def _before_response(trial: Trial) -> Held:
         request.completes(message, link)
         return message.begin if request.answers(message, link) else None
 
-    return await _Hold(notice).reached(trial)
+    held = await _Hold(notice).reached(trial)
+    await trial.deeds.reach(1)  # a stream's head says nothing of the work: some servers send it first
+    return held
 
 
 async def _at_event(trial: Trial, offset: Callable[[Message, int, int], int | None]) -> Held | None:
@@ -178,7 +180,7 @@ POINTS = (
     NOWHERE,
     Point("before_send", "before the server has the request", 10, _before_send),
     Point("request_sent", "once the request is sent", 20, _request_sent),
-    Point("before_response", "before its answer arrives", 30, _before_response),
+    Point("before_response", "when the work has begun, before an answer arrives", 30, _before_response),
     Point("after_side_effect", "after a step was done", 40, _after_side_effect),
     Point("between_events", "between two events", 50, _between_events),
     Point("inside_event", "inside an event", 60, _inside_event),

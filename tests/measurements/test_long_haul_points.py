@@ -44,7 +44,7 @@ class Seen:
 CHECKS: dict[str, Callable[[Seen], Any]] = {
     "before_send": lambda seen: seen.held and not seen.asked and not seen.states,
     "request_sent": lambda seen: seen.held and seen.asked,  # the way back is not held: the server may answer while we look
-    "before_response": lambda seen: seen.held and len(seen.states) == 1 and not seen.told,
+    "before_response": lambda seen: seen.held and seen.done and len(seen.states) == 1 and not seen.told,
     "after_side_effect": lambda seen: 1 <= seen.done < STEPS,
     "between_events": lambda seen: seen.told and seen.done < STEPS,
     "inside_event": lambda seen: seen.told and seen.done < STEPS,
