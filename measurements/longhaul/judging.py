@@ -12,22 +12,22 @@ WORST: tuple[Verdict, ...] = ("lost", "hung", "duplicated", "failed_cleanly", "d
 
 
 def judge(trial: Trial, error: Exception | None) -> tuple[Verdict, str]:
-    """Shape: `delivered`: the client has the right result and every step was done once. `duplicated`: it has it, and a step was
-    done twice, by one task or by two. `failed_cleanly`: it holds a definite error, and the work is indeed not done. `lost`:
-    it was told something that is not so, or left without the result of work that was done.
+    """Shape: `delivered`: the client has the right result, and the side effect of every step took place once. `duplicated`: it
+    has it, and one took place twice, by one task or by two. `failed_cleanly`: it holds a definite error, and the work is
+    indeed not done. `lost`: it was told something that is not so, or left without the result of work that was done.
     """
-    executed = trial.deeds.executed()
-    whole = set(executed) == set(range(1, trial.steps + 1))
+    effects = trial.deeds.effects()
+    whole = set(effects) == set(range(1, trial.steps + 1))
     end = trial.told.end
     if error is None and end is not None and end.state is TaskState.COMPLETED:
         result: Any = end.result
         if not whole or not isinstance(result, dict) or cast(dict[str, Any], result).get("steps") != trial.steps:
-            return "lost", f"completed was told with {result}, and {len(executed)} of {trial.steps} steps were done"
-        again = sum(executed.values()) - trial.steps
+            return "lost", f"completed was told with {result}, and {len(effects)} of {trial.steps} steps were done"
+        again = sum(effects.values()) - trial.steps
         if again:
             tasks = len(trial.deeds.tasks())
             by = f", by {tasks} tasks" if tasks > 1 else ""
-            return "duplicated", f"{again} of {sum(executed.values())} executions repeated a step that had been done{by}"
+            return "duplicated", f"{again} of {sum(effects.values())} side effects repeated one that had taken place{by}"
         return "delivered", ""
     said = f"{type(error).__name__}: {error}" if error else f"the stream ended with {end and end.state}"
     definite = error is not None or end is not None
@@ -50,14 +50,15 @@ def values(trial: Trial, finished_at: float) -> dict[str, Any]:
     """
     told = [trial.told, *trial.others]
     expected = {(kind, k) for kind in ("artifact", "progress") for k in range(1, trial.steps + 1)}
-    executed = trial.deeds.executed()
+    effects = trial.deeds.effects()
     return {
         "events_expected_count": len(expected) * len(told),
         "events_live_count": sum(len({mark for _, mark in each.live}) for each in told),
         "events_lost_count": sum(len(expected - set(each.known)) for each in told),
         "events_duplicated_count": sum(each.duplicates() for each in told),
         "events_reordered_count": sum(each.reordered() for each in told),
-        "steps_rerun_count": sum(executed.values()) - len(executed),
+        "effects_duplicated_count": sum(effects.values()) - len(effects),
+        "steps_rerun_count": trial.deeds.rerun(),
         "tasks_count": len(trial.deeds.tasks()),
         "reconnections_count": sum(len(each.losses) for each in told),
         "finished_by_snapshot": isinstance(trial.told.end, Task),

@@ -18,11 +18,12 @@ Mark = tuple[str, int]
 
 @dataclass(frozen=True)
 class Deed:
-    """One executed step. Units: `at` is monotonic seconds."""
+    """One executed step. `again`: its side effect, which has a key, had taken place already. Units: monotonic seconds."""
 
     task_id: str
     step: int
     at: float
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,17 @@ class Deeds:
             lines = self.path.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
             return []
-        return [Deed(task_id, int(step), float(at)) for task_id, step, at in (line.split() for line in lines)]
+        entries = (line.split() for line in lines)
+        return [Deed(task_id, int(step), float(at), bool(again)) for task_id, step, at, *again in entries]
 
-    def executed(self) -> Counter[int]:
-        """How often each step was executed, over all tasks."""
-        return Counter(deed.step for deed in self.all())
+    def effects(self) -> Counter[int]:
+        """How often the side effect of each step took place, over all tasks."""
+        return Counter(deed.step for deed in self.all() if not deed.again)
+
+    def rerun(self) -> int:
+        """How many executions repeated a step of the same task."""
+        deeds = self.all()
+        return len(deeds) - len({(deed.task_id, deed.step) for deed in deeds})
 
     def tasks(self) -> list[str]:
         """The tasks that did something, in the order in which they began."""
@@ -49,7 +56,7 @@ class Deeds:
 
     async def reach(self, step: int) -> None:
         """Return once that step has been executed."""
-        while step not in self.executed():  # noqa: ASYNC110 - another process writes the file; it sets no event here
+        while step not in self.effects():  # noqa: ASYNC110 - another process writes the file; it sets no event here
             await anyio.sleep(0.002)
 
 

@@ -179,8 +179,9 @@ async def try_cell(bench: Bench, station: Station, blank: Sample, folder: Path) 
     scenario = next(each for each in scenarios() if each.name == cell["scenario"])
     seed = f"{bench.seed}/{named(blank)}/{blank.trial}"
     ledger = folder / f"{seed.replace('/', '-')}.ledger"
-    # Scaled only where the library does give up on a silent stream: the server's pings are not scaled.
-    scale = effort.scale if station.variant.default_silence_s is not None else 1.0
+    # Scaled only where time is what the scenario is about, and where the library does give up on a silent stream: neither the
+    # faults nor the server's pings are scaled.
+    scale = effort.scale if scenario.longer_s and station.variant.default_silence_s is not None else 1.0
     as_it_comes = ClientSettings(as_library=True, time_scale=scale)
     settings: dict[ClientName, ClientSettings] = {"recommended": RECOMMENDED, "defaults": as_it_comes}
     setting = Setting(settings, effort.deadline_s, effort.outage_s, effort.scale)

@@ -13,7 +13,7 @@ import anyio
 
 from ..wire.message import Message
 from ..wire.trigger import Link, Trigger
-from .contract import STEPS, Held, Point, Trial
+from .contract import STEP_MS, STEPS, Held, Point, Trial
 
 POLLING_GRACE_STEPS = 2
 TOLD = ("response", "event", "end", "ask")
@@ -155,12 +155,17 @@ async def _waiting_for_answer(trial: Trial) -> None:
 async def _after_completion(trial: Trial) -> Held:
     def notice(message: Message, link: Link) -> int | None:
         told = message.direction == "down" and message.kind in TOLD
-        return message.begin if told and trial.steps in trial.deeds.executed() else None
+        return message.begin if told and trial.steps in trial.deeds.effects() else None
 
     held = await _Hold(notice).reached(trial)
     if "tasks" not in trial.station.variant.lacks:  # else nobody can be asked, and it is a matter of microseconds
         await trial.station.ended(trial.deeds.tasks()[-1])
     return held
+
+
+async def _at_any_moment(trial: Trial) -> None:
+    # From before the task begins to a little before or after its end.
+    await anyio.sleep(trial.draw.uniform(0, STEPS * STEP_MS / 1000))
 
 
 async def _at_once(trial: Trial) -> None:
@@ -177,6 +182,7 @@ POINTS = (
     Point("between_events", "between two events", 50, _between_events),
     Point("inside_event", "inside an event", 60, _inside_event),
     Point("waiting_for_answer", "while the task waits for an answer", 70, _waiting_for_answer, idle=True),
+    Point("any_moment", "at any moment", 75, _at_any_moment, idle=True),
     Point("after_completion", "after the end, before it is read", 80, _after_completion),
 )
 

@@ -20,6 +20,7 @@ from .contract import NONE, AnyFault, ClientName, Point, Scenario, Trial, TrialB
 from .judging import judge, values
 from .ledger import Deeds
 
+APART_S = 0.02
 SETTLED_S = 0.25
 """No new deed for so long, with a server that is up, is no deed any more."""
 
@@ -106,6 +107,9 @@ async def run_trial(
         for tap in station.taps.values():
             tap.arm()
             tap.cut_all()
+        # gRPC shares connections between channels: the next trial's is not to find this one's before it has seen its end.
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(APART_S)
     if fault.name != NONE and not trial.struck.is_set():
         left = f" (the client was left with {type(error).__name__}: {error})" if error else ""
         raise TrialBroken(f"{fault.name} never struck: the trial did not come to {point.name}{left}")

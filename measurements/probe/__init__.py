@@ -53,7 +53,9 @@ async def echo(request: EchoRequest) -> EchoReply:
 
 @agent.skill
 async def work(request: WorkRequest, task: TaskContext) -> WorkReport:
-    """Do the steps one by one; each leaves a line in the ledger (task, step, monotonic seconds), an artifact and progress."""
+    """Do the steps one by one; each leaves an artifact, progress, and a line in the ledger: task, step, monotonic seconds, and
+    `again` where it had been done.
+    """
     answer, done = "", 0
     for number in range(1, request.steps + 1):
         if request.ask and number == request.steps // 2 + 1:
@@ -70,12 +72,17 @@ async def work(request: WorkRequest, task: TaskContext) -> WorkReport:
 
 
 async def _mark(ledger: str, task_id: str, number: int, step_ms: int) -> int:
+    """The side effect, under a key, as a payment with an idempotency key is made: executed again it changes nothing, and the
+    line says so. Two tasks have two keys.
+    """
     await asyncio.sleep(step_ms / 1000)
     if ledger:
+        key = f"{task_id} {number} "
+        again = " again" if Path(ledger).exists() and key in Path(ledger).read_text(encoding="utf-8") else ""  # noqa: ASYNC240
         # One write of one short line with O_APPEND is whole or absent, whoever else writes to the file.
         descriptor = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(descriptor, f"{task_id} {number} {time.monotonic():.6f}\n".encode())
+            os.write(descriptor, f"{key}{time.monotonic():.6f}{again}\n".encode())
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

@@ -30,7 +30,7 @@ SCENARIO = Scenario(
         Cell("duplicate_send", "before_response"),
         *(Cell("sigkill", point) for point in ("before_send", "request_sent", "before_response")),
         Cell("sigkill", "after_side_effect", quick=("recommended",)),
-        *(Cell("sigkill", point) for point in ("between_events", "inside_event", "after_completion")),
+        *(Cell("sigkill", point) for point in ("between_events", "inside_event", "any_moment", "after_completion")),
         *(Cell(end, point) for end in ("sigterm", "restart_elsewhere") for point in ("request_sent", "after_side_effect")),
         *(Cell("pause", point) for point in ("request_sent", "after_side_effect", "between_events")),
     ),
