@@ -1,4 +1,4 @@
-"""Requests that came whole: one whose client went away in the middle of it is nobody's, and the SDK would log a traceback for it."""
+"""Requests that came whole: half of one has nobody who waits for its answer, and the SDK would log a traceback for it."""
 
 from __future__ import annotations
 
