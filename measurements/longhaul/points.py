@@ -172,7 +172,8 @@ async def _after_completion(trial: Trial) -> Held:
 
 
 async def _at_any_moment(trial: Trial) -> None:
-    # From before the task begins to a little before or after its end.
+    held = await _before_send(trial)  # to a little before or after the task's end
+    held.release()
     await anyio.sleep(trial.draw.uniform(0, STEPS * STEP_MS / 1000))
 
 

@@ -109,6 +109,8 @@ def test_over_the_wire_the_same_mistakes_are_the_same_lines(here, server, tmp_pa
     trace.write_text(TRACE_LINE + "\n" + TRACE_LINE.replace("512", "-5"))
     line = here("call", "prefix_cache", "simulate", *at, "--input", f"@{trace}")
     refused(line, "requests[1].input_length: -5 is not accepted", f"({trace} line 3)")
+    unknown = here("call", "prefix_cache", "simulate", *at, "--task", "nowhere")
+    refused(unknown, "task: 'nowhere' is not known; accepted: the id that a submit gave\n")  # and not that it goes on
 
 
 @pytest.mark.parametrize("variant", ["rest", "mcp-stdio", "inproc"])
