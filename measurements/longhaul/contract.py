@@ -18,8 +18,9 @@ from ...agents.events import Event, Task
 from ...protocols.client import ClientSettings
 from ..bench import Station
 from ..wire.faults.contract import Fault, Line
+from ..wire.tap import Tap
 from ..wire.trigger import Link
-from .ledger import Deeds, Told
+from .ledger import Deeds, Mark, Told
 
 AGENT, SKILL = "probe", "work"
 STEPS, STEP_MS = 20, 20
@@ -45,9 +46,10 @@ class Cell:
 
 @dataclass
 class World(Line):
-    """The line and the server at its end."""
+    """The line and the server at its end; `receiver` is the line to the client's webhook, where it has one."""
 
     station: Station = field(kw_only=True)
+    receiver: Tap | None = None
 
 
 class Caller(Protocol):
@@ -77,9 +79,11 @@ class Trial:
     """One trial while it runs.
 
     Shape: `told` is the ledger of its (first) client, `others` those of further ones; `extra` are values that the scenario
-    adds to the sample. Events: `asked`: the client was told of a question; `struck`: the fault has begun to strike; `over`:
-    and has brought back what it took away. Units: `struck_at` and `over_at` are monotonic seconds; `deadline_s` is when it
-    has hung; `outage_s` is how long a fault takes away what it gives back; `scale` multiplies a scenario's long waits.
+    adds to the sample. Its client is owed `marks` marks for each of the `steps`, of these `kinds`. `receiver` is the line to
+    its webhook. Events: `asked`: the client was told of a question; `in_flight`: every task was acknowledged; `received`: some
+    of the deliveries to its webhook were accepted; `struck`: the fault has begun to strike; `over`: and has brought back what
+    it took away. Units: `struck_at` and `over_at` are monotonic seconds; `deadline_s` is when it has hung; `outage_s` is how
+    long a fault takes away what it gives back; `scale` multiplies a scenario's long waits and its thousands.
     """
 
     station: Station
@@ -92,10 +96,15 @@ class Trial:
     scale: float
     new_caller: Callable[[Told], Caller] = field(init=False)
     steps: int = STEPS
+    marks: int = 1
+    kinds: tuple[str, ...] = ("artifact", "progress")
+    receiver: Tap | None = None
     told: Told = field(default_factory=Told)
     others: list[Told] = field(default_factory=list[Told])
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
     asked: anyio.Event = field(default_factory=anyio.Event)
+    in_flight: anyio.Event = field(default_factory=anyio.Event)
+    received: anyio.Event = field(default_factory=anyio.Event)
     struck: anyio.Event = field(default_factory=anyio.Event)
     over: anyio.Event = field(default_factory=anyio.Event)
     struck_at: float | None = None
@@ -106,13 +115,18 @@ class Trial:
         """What tells this trial's request from every other message on the wire."""
         return self.deeds.path.name
 
+    @property
+    def expected(self) -> frozenset[Mark]:
+        """What its client is to be told."""
+        return frozenset((kind, k) for kind in self.kinds for k in range(1, self.steps * self.marks + 1))
+
     def caller(self, told: Told | None = None) -> Caller:
         """A new client of this trial's kind."""
         return self.new_caller(told or self.told)
 
     def request(self, **fields: Any) -> dict[str, Any]:
         """The probe's input, with this trial's ledger."""
-        self.steps = fields.get("steps", STEPS)
+        self.steps, self.marks = fields.get("steps", STEPS), fields.get("marks", 1)
         return {"steps": STEPS, "step_ms": STEP_MS, "ledger": str(self.deeds.path), **fields}
 
     async def follow(self, events: AsyncGenerator[Event], told: Told | None = None) -> None:

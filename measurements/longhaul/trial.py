@@ -120,7 +120,9 @@ async def run_trial(
     answered = [line for line in counts.fingerprint if " -> ?" not in line]
     if foreign := [line for line in answered if not station.variant.speaks(line)]:
         raise TrialBroken(f"this is not {station.variant.name}: the wire carried {foreign[0]!r}")
-    verdict, reason = ("hung", "nothing final by the deadline") if hung else (scenario.judge or judge)(trial, error)
+    verdict, reason = (scenario.judge or judge)(trial, error)
+    if hung:
+        verdict, reason = "hung", "nothing final by the deadline"
     cost = {
         "requests_count": counts.requests,
         "connections_count": counts.connections,
@@ -142,6 +144,7 @@ async def _settled(trial: Trial) -> None:
 async def _strike(trial: Trial, world: World, fault: AnyFault, point: Point) -> None:
     if (held := await point.reach(trial)) is not None:
         world.link, world.release = held.link, held.release
+    world.receiver = trial.receiver
     trial.struck_at = time.monotonic()
     trial.struck.set()
     try:
