@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from random import Random
 from typing import Any
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from ...agents.errors import SametaskError
 from ...protocols.client import ClientSettings
@@ -86,8 +88,13 @@ async def run_trial(
                 group.start_soon(_strike, trial, world, fault, point)
             try:
                 with anyio.move_on_after(trial.deadline_s) as patience:
-                    async with callers(trial):
-                        await scenario.act(trial)
+                    try:
+                        async with callers(trial):
+                            await scenario.act(trial)
+                    except asyncio.CancelledError:
+                        # grpc.aio raises one of its own in the stead of the scope's, which would not know it again.
+                        await checkpoint()
+                        raise
                 hung = patience.cancelled_caught
             except SametaskError as raised:
                 error = raised
@@ -120,7 +127,9 @@ async def run_trial(
     answered = [line for line in counts.fingerprint if " -> ?" not in line]
     if foreign := [line for line in answered if not station.variant.speaks(line)]:
         raise TrialBroken(f"this is not {station.variant.name}: the wire carried {foreign[0]!r}")
-    verdict, reason = ("hung", "nothing final by the deadline") if hung else (scenario.judge or judge)(trial, error)
+    verdict, reason = (scenario.judge or judge)(trial, error)
+    if hung:
+        verdict, reason = "hung", "nothing final by the deadline"
     cost = {
         "requests_count": counts.requests,
         "connections_count": counts.connections,
@@ -144,6 +153,7 @@ async def settled(trial: Trial) -> None:
 async def _strike(trial: Trial, world: World, fault: AnyFault, point: Point) -> None:
     if (held := await point.reach(trial)) is not None:
         world.link, world.release = held.link, held.release
+    world.receiver = trial.receiver
     trial.struck_at = time.monotonic()
     trial.struck.set()
     try:

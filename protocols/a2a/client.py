@@ -22,6 +22,7 @@ from a2a.types import (
     SendMessageRequest,
     StreamResponse,
     SubscribeToTaskRequest,
+    TaskPushNotificationConfig,
 )
 from a2a.utils.constants import VERSION_HEADER, TransportProtocol
 
@@ -127,6 +128,12 @@ class A2AClient:
     async def cancel(self, task_id: str) -> None:
         with our_errors():
             await self.unary.cancel_task(CancelTaskRequest(id=_named(task_id)), context=self._bounded)
+
+    async def create_webhook(self, task_id: str, url: str) -> None:
+        """Have the task's updates sent there: CreateTaskPushNotificationConfig."""
+        config = TaskPushNotificationConfig(task_id=_named(task_id), url=url)
+        with our_errors():
+            await self.unary.create_task_push_notification_config(config, context=self._bounded)
 
     async def _send(self, request: SendMessageRequest) -> StreamResponse:
         with our_errors():

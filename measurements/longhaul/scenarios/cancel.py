@@ -18,7 +18,7 @@ import anyio
 
 from ....agents.errors import ConnectionLost, SametaskError, TaskFinished, Unavailable
 from ....agents.events import TaskState
-from ..contract import STEPS, UNFOLLOWED, Cell, Scenario, Trial, Verdict
+from ..contract import STEPS, Cell, Scenario, Trial, Verdict
 from ..judging import judge
 from ..trial import settled
 
@@ -27,7 +27,7 @@ ACKNOWLEDGED = "the cancel was acknowledged"
 
 
 async def _act(trial: Trial) -> None:
-    trial.extra |= UNFOLLOWED
+    trial.kinds = ()
     caller = trial.caller()
     step_ms = round((trial.outage_s + RETRY_S) * 1000 / (STEPS // 2))
     left_with: list[SametaskError] = []

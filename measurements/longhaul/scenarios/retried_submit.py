@@ -11,14 +11,14 @@ import anyio
 
 from ....agents.errors import ConnectionLost, Unavailable
 from ....agents.events import Task
-from ..contract import UNFOLLOWED, Caller, Cell, Scenario, Trial
+from ..contract import Caller, Cell, Scenario, Trial
 from ..trial import settled
 
 RETRY_S = 0.2
 
 
 async def _act(trial: Trial) -> None:
-    trial.extra |= UNFOLLOWED
+    trial.kinds = ()
     caller, task = await _submitted(trial)
     trial.told.read(task)
     trial.told.read(await caller.wait(task.id))

@@ -10,7 +10,7 @@ from ....agents.errors import SametaskError
 from ....agents.events import Event
 from ..callers import callers
 from ..contract import Cell, Scenario, Trial, Verdict
-from ..judging import judge, worst
+from ..judging import judge_told, worst
 from ..ledger import Told
 
 
@@ -21,7 +21,7 @@ async def _act(trial: Trial) -> None:
     async def join() -> None:
         await trial.named.wait()
         async with callers(trial):  # a client's home is the task that opened it
-            await _watch(trial, second, trial.caller(second).resume(trial.task_id))
+            await _watch(trial, second, trial.caller(second).resume(trial.told.task_id))
 
     async with anyio.create_task_group() as group:
         group.start_soon(join)
@@ -29,20 +29,22 @@ async def _act(trial: Trial) -> None:
         if not trial.named.is_set():
             group.cancel_scope.cancel()  # nobody can be given its id
     for told in (trial.told, second):
-        if told.left_with is not None:
-            raise told.left_with
+        if told.error is not None:
+            raise told.error
 
 
 async def _watch(trial: Trial, told: Told, events: AsyncGenerator[Event]) -> None:
     try:
         await trial.follow(events, told)
     except SametaskError as error:
-        told.left_with = error
+        told.error = error
         told.note(f"{type(error).__name__}: {error}")
 
 
 def _judge(trial: Trial, error: Exception | None) -> tuple[Verdict, str]:
-    each = [(told.name, judge(trial, told.left_with, told)) for told in (trial.told, *trial.others)]
+    effects, tasks = trial.deeds.effects(), len(trial.deeds.tasks())
+    watchers = (trial.told, *trial.others)
+    each = [(told.name, judge_told(told, effects, trial.steps, told.error, tasks)) for told in watchers]
     return worst([(verdict, f"{name}: {reason}" if reason else "") for name, (verdict, reason) in each])
 
 
