@@ -30,8 +30,8 @@ def charts_of(rows: Sequence[Row]) -> list[Chart]:
         alt = (
             f"`{client}` ({WHO[client]}): the worst that became of the trials of each cell, and how many of them. ✓: all "
             "delivered, once. lost, hung, twice (a side effect doubled), error (failed cleanly): so many of so many; + where "
-            "others went wrong in another way. −ev: events that were never told, where the fault-free run misses none. n/a: not "
-            "testable. ours: broken by the harness, no verdict."
+            "others went wrong in another way. −ev: events that were never told, where the fault-free run misses none. n/a: "
+            "not testable. ours: broken by the harness, no verdict."
         )
         found.append(charts.matrix(shown, alt_text=alt))
     return [chart for chart in found if chart]

@@ -26,7 +26,11 @@ def _of(name: str, variant: Variant | None, rows: Sequence[Row]) -> str:
     for client in CLIENTS:
         mine = [row for row in rows if row["client"] == client]
         if struck := [row for row in mine if row["fault"] != NONE and row.get("trials")]:
-            words = [_outcome(struck), *_decided(variant, client, struck), *_events(variant, mine, struck)]
+            words = [
+                _outcome(struck),
+                *_decided(variant, client, struck),
+                *_events(variant if client == "recommended" else None, mine, struck),
+            ]
             words += [*_knowing(variant, struck), *_cost(struck), *_reruns(struck), _streams(struck)]
             told.append(f"- {_lead(variant, client)}: {' '.join(words)}")
     if broken := sum(row.get("harness_errors", 0) for row in rows):
@@ -75,6 +79,7 @@ def _decided(variant: Variant | None, client: str, struck: Sequence[Row]) -> lis
 
 
 def _events(variant: Variant | None, mine: Sequence[Row], struck: Sequence[Row]) -> list[str]:
+    """A client that was left with nothing has missed its events by that: of such no variant is given."""
     counting = [row for row in struck if "events_lost" in row]
     free = [row for row in mine if row["fault"] == NONE and row.get("events_expected")]
     lost, expected = _sum(counting, "events_lost"), _sum(counting, "events_expected")
