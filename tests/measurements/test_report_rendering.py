@@ -358,8 +358,20 @@ def test_cells_that_are_all_alike_are_one_line_and_no_harm_is_in_it() -> None:
     places = ("before_send", "request_sent", "before_response", "between_events", "inside_event")
     rows = [_cell(fault, place, trials=20, delivered=20) for fault in ("reset", "close") for place in places]
     rows[3] |= {"delivered": 19, "hung": 1}
-    tiles = {tile["spot"]: tile["text"] for tile in _data(present_longhaul(rows)[0].charts[0])}
-    assert tiles == {"reset / between_events": "hung\n1 of 20", "9 others, all delivered": "✓ 180"}
+    rows[4] |= {"trials": 0, "harness_errors": 20, "not_testable": "a defect"}
+    nobody, not_here = ({"trials": 0, "not_testable": why} for why in ("nobody has it", "it is not here"))
+    rows[5] = _cell("close", "before_send", **nobody)
+    rows.append(_cell("close", "request_sent", "mcp-stdio", **not_here))
+    tiles = {(tile["spot"], tile["variant"]): tile["text"] for tile in _data(present_longhaul(rows)[0].charts[0])}
+    assert tiles == {
+        ("reset / between_events", "rest"): "hung\n1 of 20",
+        ("reset / inside_event", "rest"): "ours",
+        ("close / before_send", "rest"): "n/a",
+        ("7 others, all delivered", "rest"): "✓ 140",
+    }
+    with_pipes = [*rows, _cell("close", "inside_event", "mcp-stdio", trials=20, delivered=20)]
+    shown = [(tile["spot"], tile["text"]) for tile in _data(present_longhaul(with_pipes)[0].charts[0])]
+    assert ("7 others, all delivered", "✓ 20") in shown
 
 
 def test_a_long_section_is_closed_in_the_page_and_only_named_in_a_terminal(folder: RunFolder) -> None:

@@ -99,12 +99,12 @@ def _knowing(variant: Variant | None, struck: Sequence[Row]) -> list[str]:
     """The shortest and the longest median, apart for the faults after which a server starts."""
     on_pipes = variant is not None and not variant.listeners  # the end of its pipes is the end of its server too
     told: list[str] = []
-    for starts, of in ((False, ""), (True, ", with the server's start in it,")):
+    for starts, who in ((False, "It"), (True, "Where a server had to start, it")):
         rows = [row for row in struck if (on_pipes or row["fault"] in STARTS) == starts]
         if timed := sorted((row for row in rows if "time_to_know_ms" in row), key=lambda row: row["time_to_know_ms"]):
             ends = [timed[0], timed[-1]] if len(timed) > 1 else timed
             names = [f"{number(row['time_to_know_ms'])} ms ({_with(row, 'time_to_know_ms')}, {cell(row)})" for row in ends]
-            told.append(f"Until it held a true statement again{of} took a median of {listed(names, 'to')}.")
+            told.append(f"{who} held a true statement again after a median of {listed(names, 'to')}.")
     return told
 
 

@@ -32,11 +32,11 @@ def scores(rows: Sequence[Row]) -> Table:
             line: Row = {"variant": variant, "client": client}
             if judged:
                 line |= {key: sum(row.get(key) or 0 for row in judged) for key in _COUNTED}
-                told.append(line | {"cells": len(judged)})
+                told.append(line)
             elif mine:
                 told.append(line | {"not_testable": "; ".join(dict.fromkeys(row["not_testable"] for row in mine))})
     columns = [("variant", "Variant"), ("client", "Client"), ("delivered", "Delivered"), *_harms(), ("trials", "Trials")]
-    columns += [("cells", "Cells"), ("steps_rerun", "Steps again"), ("looked_finished", "Cut, yet looked finished")]
+    columns += [("steps_rerun", "Steps again"), ("looked_finished", "Looked finished")]
     return Table(columns, told, "Trials with a fault, over all cells", _marks(told))
 
 
