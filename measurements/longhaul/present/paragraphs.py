@@ -31,7 +31,7 @@ def _of(name: str, variant: Variant | None, rows: Sequence[Row]) -> str:
                 *_decided(variant, client, struck),
                 *_events(variant if client == "recommended" else None, mine, struck),
             ]
-            words += [*_knowing(variant, struck), *_cost(struck), *_reruns(struck), _streams(struck)]
+            words += [*_knowing(variant, struck), *_cost(struck), *_reruns(struck), *_streams(struck)]
             told.append(f"- {_lead(variant, client)}: {' '.join(words)}")
     if broken := sum(row.get("harness_errors", 0) for row in rows):
         told.append(f"- {counted(broken, 'trial')} broke by a defect of the harness: no verdict, and in none of these numbers.")
@@ -118,7 +118,8 @@ def _cost(struck: Sequence[Row]) -> list[str]:
     most = max(costly, key=lambda row: row["extra_bytes"])
     nouns = {"extra_requests": "request", "extra_connections": "connection", "extra_bytes": "byte"}
     parts = [f"{number(most[key])} {noun if most[key] == 1 else noun + 's'}" for key, noun in nouns.items() if key in most]
-    of = f"median of {counted(most['trials'], 'trial')}, {cell(most)}"
+    held = (most.get("delivered") or 0) + (most.get("duplicated") or 0)  # a client without its result has not gone on
+    of = f"median of {counted(held, 'trial')}, {cell(most)}"
     return [f"Going on cost at most {listed(parts)} more than the fault-free run ({of})."]
 
 
@@ -135,11 +136,13 @@ def _most(struck: Sequence[Row], key: str) -> str:
     return f"most in {cell(most)}, {number(most[key])} in {counted(most['trials'], 'trial')}"
 
 
-def _streams(struck: Sequence[Row]) -> str:
-    looked, trials = _sum(struck, "looked_finished"), _sum(struck, "trials")
-    if not looked:
-        return f"In none of {counted(trials, 'trial')} did a cut stream look like a finished one (up to {unseen(trials)} may)."
-    return f"A cut stream looked like a finished one: {_where(struck, 'looked_finished')}."
+def _streams(struck: Sequence[Row]) -> list[str]:
+    noted = [row for row in struck if "looked_finished" in row]
+    if not (trials := _sum(noted, "trials")):
+        return []
+    if _sum(noted, "looked_finished"):
+        return [f"A cut stream looked like a finished one: {_where(noted, 'looked_finished')}."]
+    return [f"In none of {counted(trials, 'trial')} did a cut stream look like a finished one (up to {unseen(trials)} may)."]
 
 
 def _sum(rows: Sequence[Row], key: str) -> int:
