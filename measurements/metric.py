@@ -59,8 +59,8 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """One part of a report. `text` is plain sentences (Markdown inline marks allowed). One that is `folded` is long: it stands
-    closed in the page, and a terminal only says that it is there.
+    """One part of a report. `text` is plain sentences (Markdown inline marks allowed). One that is `folded` is long: its charts
+    and tables stand closed in the page, and a terminal only says that it is there.
     """
 
     title: str

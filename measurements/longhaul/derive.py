@@ -61,7 +61,8 @@ def _row(key: _Key, samples: Sequence[Sample], free: Sequence[Sample]) -> Row:
         return {**row, "not_testable": "; ".join(dict.fromkeys(sample.reason for sample in samples))}
     for verdict in get_args(Verdict):
         row[verdict] = sum(sample.values["verdict"] == verdict for sample in judged)
-    row["looked_finished"] = sum(sample.values.get("looked_finished", False) for sample in judged)
+    if ends := [sample.values["looked_finished"] for sample in judged if "looked_finished" in sample.values]:
+        row["looked_finished"] = sum(ends)
     for name in (*SUMMED, "effects_duplicated"):
         if counts := [count for sample in judged if (count := sample.values.get(f"{name}_count")) is not None]:
             row[name] = sum(counts)

@@ -189,7 +189,7 @@ def matrix(panels: Mapping[str, Sequence[Row]], y: str = "spot", x: str = "varia
     across = _values(every, x, among=sorted(every, key=lambda row: place(row[x])))
     longest = max(len(line) for row in every for line in row["text"].split("\n"))
     tile = max(int(longest * GLYPHS) + 6, 46)
-    margin = _label_width([row[y] for row in every])
+    margin = _label_width([row[y] for row in every]) * 11 // 12
     upright = max(tile, _label_width(across))
     if roomy := margin + upright * len(across) <= ROOM:
         tile = upright
@@ -210,7 +210,7 @@ def matrix(panels: Mapping[str, Sequence[Row]], y: str = "spot", x: str = "varia
                 f"{y}:N",
                 title=None,
                 scale=alt.Scale(domain=down),
-                axis=alt.Axis(domain=False, minExtent=margin, maxExtent=margin),
+                axis=alt.Axis(domain=False, labelFontSize=11, minExtent=margin, maxExtent=margin),
             ),
         )
         tiles = base.mark_rect(stroke=SURFACE, strokeWidth=2, cornerRadius=4).encode(

@@ -14,6 +14,12 @@ FEW = 8
 TINTS = {"delivered": "good", "failed_cleanly": "warn", "duplicated": "doubled", "lost": "bad", "hung": "hung", "": "none"}
 SHORT = {"lost": "lost", "hung": "hung", "duplicated": "twice", "failed_cleanly": "error"}
 
+_KEY = (
+    "✓: all delivered, once. lost, hung, twice (a side effect doubled), error (failed cleanly): so many of so many; + where "
+    "others went wrong in another way. −ev: events that were never told, where the fault-free run misses none. n/a: not "
+    "testable. ours: broken by the harness, no verdict."
+)
+
 
 def charts_of(rows: Sequence[Row]) -> list[Chart]:
     from ...report import charts
@@ -27,13 +33,8 @@ def charts_of(rows: Sequence[Row]) -> list[Chart]:
             for scenario in dict.fromkeys(row["scenario"] for row in mine)
         }
         shown = {name: tiles for name, tiles in panels.items() if tiles}
-        alt = (
-            f"`{client}` ({WHO[client]}): the worst that became of the trials of each cell, and how many of them. ✓: all "
-            "delivered, once. lost, hung, twice (a side effect doubled), error (failed cleanly): so many of so many; + where "
-            "others went wrong in another way. −ev: events that were never told, where the fault-free run misses none. n/a: not "
-            "testable. ours: broken by the harness, no verdict."
-        )
-        found.append(charts.matrix(shown, alt_text=alt))
+        alt = f"`{client}` ({WHO[client]}): the worst that became of the trials of each cell, and how many of them."
+        found.append(charts.matrix(shown, alt_text=alt if found else f"{alt} {_KEY}"))
     return [chart for chart in found if chart]
 
 
@@ -42,16 +43,21 @@ def _panel(rows: Sequence[Row]) -> list[Row]:
     complete = {row["variant"] for row in rows if row["fault"] == NONE and row.get("events_lost") == 0}
     tiles = [_tile(row, complete) for row in rows]
     spots = list(dict.fromkeys(tile["spot"] for tile in tiles))
-    alike = [name for name in spots if name != "no fault" and all(t["tint"] == "good" for t in tiles if t["spot"] == name)]
+    alike: list[str] = []
+    for name in spots:
+        told = {tile["text"] if tile["text"] == "n/a" else tile["tint"] for tile in tiles if tile["spot"] == name}
+        if name != "no fault" and {"good"} <= told <= {"good", "n/a"}:
+            alike.append(name)
     if len(spots) <= FEW or len(alike) < 2:
         return tiles
     kept = [tile for tile in tiles if tile["spot"] not in alike]
     for variant in dict.fromkeys(tile["variant"] for tile in tiles):
         some = [tile for tile in tiles if tile["spot"] in alike and tile["variant"] == variant]
-        if some:
-            trials, missed = sum(tile["trials"] for tile in some), sum(tile["missed"] for tile in some)
-            text = _delivered(trials, missed)
-            kept.append({"variant": variant, "spot": f"{len(alike)} others, all delivered", "tint": "good", "text": text})
+        if not some:
+            continue
+        trials, missed = sum(tile["trials"] for tile in some), sum(tile["missed"] for tile in some)
+        tone = {"tint": "good", "text": _delivered(trials, missed)} if trials else {"tint": "none", "text": "n/a"}
+        kept.append({"variant": variant, "spot": f"{len(alike)} others, all delivered", **tone})
     return kept
 
 

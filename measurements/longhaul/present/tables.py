@@ -31,13 +31,18 @@ def scores(rows: Sequence[Row]) -> Table:
             judged = [row for row in mine if row.get("trials")]
             line: Row = {"variant": variant, "client": client}
             if judged:
-                line |= {key: sum(row.get(key) or 0 for row in judged) for key in _COUNTED}
-                told.append(line | {"cells": len(judged)})
+                line |= _summed(judged)
+                told.append(line)
             elif mine:
                 told.append(line | {"not_testable": "; ".join(dict.fromkeys(row["not_testable"] for row in mine))})
     columns = [("variant", "Variant"), ("client", "Client"), ("delivered", "Delivered"), *_harms(), ("trials", "Trials")]
-    columns += [("cells", "Cells"), ("steps_rerun", "Steps again"), ("looked_finished", "Cut, yet looked finished")]
+    columns += [("steps_rerun", "Steps again"), ("looked_finished", "Looked finished")]
     return Table(columns, told, "Trials with a fault, over all cells", _marks(told))
+
+
+def _summed(rows: Sequence[Row]) -> Row:
+    """What was counted; what none of them counted stays absent."""
+    return {key: sum(row.get(key) or 0 for row in rows) for key in _COUNTED if any(key in row for row in rows)}
 
 
 def outcomes(rows: Sequence[Row]) -> Table:
@@ -77,9 +82,7 @@ def _merged(rows: Sequence[Row]) -> list[Row]:
         key = tuple(row[name] for name in ("scenario", "fault", "variant", "client")) + (() if clean else (row["point"],))
         kept.setdefault(key, []).append(row)
     return [
-        {**some[0], **{key: sum(row.get(key) or 0 for row in some) for key in _COUNTED}, "point": counted(len(some), "point")}
-        if len(some) > 1
-        else some[0]
+        {**some[0], **_summed(some), "point": counted(len(some), "point")} if len(some) > 1 else some[0]
         for some in kept.values()
     ]
 

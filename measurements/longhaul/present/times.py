@@ -10,11 +10,11 @@ from .words import spot
 TIMES = ("time_to_know_ms", "time_to_recover_ms")
 PANELS = 12
 TEXT = (
-    "*Time to know*: from the fault until the client held a true statement of the server's about its task again. *Time "
-    "to recover*: from the fault until it was told something that it did not know yet. Where the server was killed or stopped, "
+    "*Time to know*: from the fault until the client held a true statement of the server's about its task again. *Time to "
+    "recover*: from the fault until it was told something that it did not know yet. Where the server was killed or stopped, "
     "and over pipes, with which it ends, both hold its start and the client's wait until its next attempt, so they come in "
-    "clusters: they tell how long an outage of this kind lasts, and rank no protocol. A trial in which that moment never came, or whose "
-    "client was left without its result, has no time; each dot is one trial, the tick is the median."
+    "clusters: they tell how long an outage of this kind lasts, and rank no protocol. A trial in which that moment never "
+    "came, or whose client was left without its result, has no time; each dot is one trial, the tick is the median."
 )
 
 

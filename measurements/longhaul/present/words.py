@@ -86,10 +86,10 @@ def method(rows: Sequence[Row]) -> str:
     text = (
         "A client lives through a scenario, a fault strikes at a point, and two ledgers are compared: what the agent really "
         "did, and what the client was told. *Delivered*: the client has the right result and every side effect took place "
-        "once. *Duplicated*: one took place twice. *Lost*: the client was told something that is not so, or was left without the "
-        "result of work that was done. *Hung*: it was told nothing final by the deadline. *Failed cleanly*: it was told of an "
-        "error, and the work is indeed not done. A step that was executed when the server died, and not yet recorded, is "
-        "executed again: the runtime promises at least once, the same under every protocol."
+        "once. *Duplicated*: one took place twice. *Lost*: the client was told something that is not so, or was left without "
+        "the result of work that was done. *Hung*: it was told nothing final by the deadline. *Failed cleanly*: it was told "
+        "of an error, and the work is indeed not done. A step that was executed when the server died, and not yet recorded, "
+        "is executed again: the runtime promises at least once, the same under every protocol."
     )
     text += f"\n\nThe client is one of two:\n{clients}"
     if told:
