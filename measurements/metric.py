@@ -59,12 +59,15 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """One part of a report. `text` is plain sentences (Markdown inline marks allowed)."""
+    """One part of a report. `text` is plain sentences (Markdown inline marks allowed). One that is `folded` is long: its charts
+    and tables stand closed in the page, and a terminal only says that it is there.
+    """
 
     title: str
     text: str
     tables: Sequence[Table] = ()
     charts: Sequence[Chart] = ()
+    folded: bool = False
 
 
 Block = dict[str, Any]
@@ -91,6 +94,7 @@ class Split:
 class Metric:
     """Shape: `name` is its key in report.json and in `--only` (with dashes); `order` is its place in the report. One that is
     not `usual` is measured where it is named, or by several machines together; `split` is None where one machine has to do.
+    `by_cell`: it measures only what `Bench.wanted` wants, so that it can go on in the middle, and be measured in part.
     """
 
     name: str
@@ -101,6 +105,7 @@ class Metric:
     present: Callable[[Sequence[Row]], Sequence[Section]]
     split: Split | None = None
     usual: bool = True
+    by_cell: bool = False
 
 
 def metrics() -> dict[str, Metric]:

@@ -104,7 +104,7 @@ class A2AClient:
 
     def _subscribed(self, task_id: str, after: int) -> AsyncGenerator[Event]:
         request = SubscribeToTaskRequest(id=_named(task_id))
-        return self._follow(self.streaming.subscribe(request, context=self._context(after=after)))
+        return self._follow(self.streaming.subscribe(request, context=self._context(after=after)), after=after)
 
     async def get(self, task_id: str) -> Task:
         request = GetTaskRequest(id=_named(task_id), history_length=0)
@@ -141,16 +141,19 @@ class A2AClient:
                 return response
         raise ConnectionLost("the server ended the call without an answer")
 
-    async def _follow(self, responses: AsyncIterator[StreamResponse], skill: str = "") -> AsyncGenerator[Event]:
-        """The events of a stream up to its end, which must be the task's end or an open question.
+    async def _follow(self, responses: AsyncIterator[StreamResponse], skill: str = "", after: int = 0) -> AsyncGenerator[Event]:
+        """The events of a stream up to its end, which must be the task's end or an open question. Where they are numbered, what
+        the task is when the stream begins is neither while events above `after` are still to be told.
 
         Raises: ConnectionLost when it ends before that, breaks, or is silent for longer than `idle_timeout_s`.
         """
         reader = reading.UpdateReader()
         state: TaskState | None = None
+        told, newest = after, 0
         async with aclosing(cast("AsyncGenerator[StreamResponse]", responses)):
             while True:
-                at_rest = state is not None and (state.terminal or state is TaskState.INPUT_REQUIRED)
+                resting = state is not None and (state.terminal or state is TaskState.INPUT_REQUIRED)
+                at_rest = resting and told >= newest
                 try:
                     with our_errors():
                         async with asyncio.timeout(ENDING_S if at_rest else self.settings.silence_limit_s):
@@ -158,7 +161,7 @@ class A2AClient:
                 except StopAsyncIteration:
                     break
                 except ConnectionLost:
-                    if state is not None and state.terminal:
+                    if at_rest and state is not None and state.terminal:
                         break  # nothing was left to hear
                     raise
                 except TimeoutError:
@@ -172,6 +175,8 @@ class A2AClient:
                     raise ConnectionLost(error.message) from error
                 for event in reader.read(_long(response, skill)):
                     state = event.state or TaskState.WORKING
+                    told = event.seq or told
+                    newest = event.body.task.last_seq if isinstance(event.body, Snapshot) else newest
                     yield event
         if not at_rest:
             raise ConnectionLost("the stream ended before the task did; the task may still be running")

@@ -42,7 +42,7 @@ async def speak_on_stdio(
     error = speaking.exception() if speaking.done() and not speaking.cancelled() else None
     if told_to_end and isinstance(error, BaseExceptionGroup):
         # What still came in when the SDK was told to end found its streams closed: that is no defect of anybody's.
-        error = error.split(anyio.BrokenResourceError)[1]
+        error = cast(BaseExceptionGroup[BaseException], error).split(anyio.BrokenResourceError)[1]
     if error is not None:
         raise error
 

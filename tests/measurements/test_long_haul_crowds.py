@@ -10,8 +10,9 @@ from random import Random
 from typing import Any
 
 import pytest
-from sametask.agents.events import ArtifactEmitted, Event
+from sametask.agents.events import ArtifactEmitted, Event, Task, TaskState
 from sametask.measurements.bench import Station
+from sametask.measurements.longhaul.callers import Recommended
 from sametask.measurements.longhaul.contract import ClientName, Trial
 from sametask.measurements.longhaul.faults import faults
 from sametask.measurements.longhaul.measure import PROBE, RECOMMENDED
@@ -89,6 +90,22 @@ async def test_a_task_that_was_done_and_acknowledged_to_nobody_is_a_duplicate(tm
         outcome = await trial(station, tmp_path, "in_flight", act=act)
     assert outcome.verdict == "duplicated"
     assert tasks(outcome) == {"submitted": TASKS, "lost": 0, "duplicated": 1, "failed": 0, "hung": 0}
+
+
+async def test_a_task_that_a_client_takes_for_ended_and_is_not_is_never_delivered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    wait, hasty = Recommended.wait, iter([True])
+
+    async def waited(self: Recommended, task_id: str) -> Task:
+        task = await wait(self, task_id)
+        return task.model_copy(update={"state": TaskState.WORKING, "result": None}) if next(hasty, False) else task
+
+    monkeypatch.setattr(Recommended, "wait", waited)
+    async with at_work(tmp_path, "rest") as station:
+        outcome = await trial(station, tmp_path, "in_flight")
+    assert outcome.verdict == "lost"
+    assert tasks(outcome) == {"submitted": TASKS, "lost": 0, "duplicated": 0, "failed": 0, "hung": 1}
 
 
 @pytest.mark.parametrize("variant", ["rest", "a2a-grpc", "a2a-grpc+resume"])

@@ -126,7 +126,7 @@ async def test_a_sample_that_cannot_be_kept_fails_the_run_and_ends_what_measured
     folder = begin(asked, tmp_path)
     samples = folder.path / "samples.jsonl"
     samples.unlink()
-    samples.mkdir()
+    samples.symlink_to("/dev/full")
     with pytest.raises(Unavailable, match=r"samples\.jsonl cannot be written"):
         await run(asked, folder, silent)
     assert left == ["closed"]

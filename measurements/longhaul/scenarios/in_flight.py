@@ -61,20 +61,22 @@ def _errors(trial: Trial) -> list[Exception]:
 
 
 def _judge(trial: Trial, error: Exception | None) -> tuple[Verdict, str]:
-    """The worst over the tasks. A task that did something and that nobody was told of is a duplicate of one that was."""
+    """The worst over the tasks. One that the client was left with as if it had ended, and it had not, is as bad as lost, and
+    counts as hung. A task that did something and that nobody was told of is a duplicate of one that was.
+    """
     effects = trial.deeds.effects_by_task()
     told = [each for each in (trial.told, *trial.others) if each.task_id]
-    settled = [each for each in told if each.error is not None or each.end is not None]
+    open_count = sum(each.error is None and each.end is None for each in told)
     strays = effects.keys() - {each.task_id for each in told}
-    judged = [judge_told(each, effects.get(each.task_id, Counter()), trial.steps, each.error) for each in settled]
+    judged = [judge_told(each, effects.get(each.task_id, Counter()), trial.steps, each.error) for each in told]
     verdicts = [verdict for verdict, _ in judged]
     trial.extra |= {
         "tasks_submitted_count": len(told),
         "tasks_unfinished_count": _unfinished(trial),
-        "tasks_lost_count": verdicts.count("lost"),
+        "tasks_lost_count": verdicts.count("lost") - open_count,
         "tasks_duplicated_count": verdicts.count("duplicated") + len(strays),
         "tasks_failed_count": verdicts.count("failed_cleanly"),
-        "tasks_hung_count": len(told) - len(settled),
+        "tasks_hung_count": open_count,
         "effects_duplicated_count": sum(
             sum(steps.values()) - (0 if task_id in strays else len(steps)) for task_id, steps in effects.items()
         ),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ..contract import Cell, ClientName, Scenario, Trial
+from ..contract import Cell, Scenario, Trial
 
 _FAULTS = ("reset", "refuse", "blackhole", "blackhole_down", "sigkill", "sigterm", "restart_elsewhere", "pause")
-_QUICK: dict[str, tuple[ClientName, ...]] = {"sigkill": ("recommended",)}
 
 
 async def _act(trial: Trial) -> None:
@@ -22,6 +21,6 @@ SCENARIO = Scenario(
     "a question that is answered after the cut",
     30,
     _act,
-    (Cell(), *(Cell(fault, "waiting_for_answer", quick=_QUICK.get(fault, ())) for fault in _FAULTS)),
+    (Cell(), *(Cell(fault, "waiting_for_answer") for fault in _FAULTS)),
     needs=("tasks",),
 )
