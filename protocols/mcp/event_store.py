@@ -57,29 +57,47 @@ def decoded(event_id: str) -> Cursor | None:
         return None
 
 
-class Events(EventStore):
-    """The SDK's seam. `knows` says whether this process has the event in memory, so that the SDK can go on with its stream."""
+Sent = tuple[int, str, JSONRPCMessage | None]
+"""A message's number, and the stream that it was sent on, which is named by the id of the call that it answers."""
+
+
+class Kept:
+    """The newest messages of all sessions. `knows` says whether this process has the event of that session in memory, so that
+    the SDK can go on with its stream.
+    """
 
     def __init__(self, kept_count: int = KEPT_COUNT) -> None:
-        self._events: OrderedDict[str, tuple[int, str, JSONRPCMessage | None]] = OrderedDict()
+        # Under the session's id too: each counts its requests from 1, and two that follow one task have the same cursors.
+        self.events: OrderedDict[tuple[str, str], Sent] = OrderedDict()
+        self.news = anyio.Event()
         self._kept_count = kept_count
         self._process, self._count = secrets.token_urlsafe(9), 0
-        self._news = anyio.Event()
 
-    def knows(self, event_id: str) -> bool:
-        return event_id in self._events
+    def knows(self, session: str, event_id: str) -> bool:
+        return (session, event_id) in self.events
 
-    async def store_event(self, stream_id: str, message: JSONRPCMessage | None) -> str:
+    def keep(self, session: str, stream_id: str, message: JSONRPCMessage | None) -> str:
+        """Shape: the event's id."""
         self._count += 1
         cursor = _cursor(message)
         event_id = f"{self._process}.{self._count}" if cursor is None else cursor.encoded()
-        self._events.pop(event_id, None)
-        self._events[event_id] = (self._count, stream_id, message)
-        if len(self._events) > self._kept_count:
-            self._events.popitem(last=False)
-        self._news.set()
-        self._news = anyio.Event()
+        self.events.pop((session, event_id), None)
+        self.events[session, event_id] = (self._count, stream_id, message)
+        if len(self.events) > self._kept_count:
+            self.events.popitem(last=False)
+        self.news.set()
+        self.news = anyio.Event()
         return event_id
+
+
+class Events(EventStore):
+    """The SDK's seam, for one session: the rest of a stream is no other session's."""
+
+    def __init__(self, kept: Kept, session: str = "") -> None:
+        self._kept, self.session = kept, session
+
+    async def store_event(self, stream_id: str, message: JSONRPCMessage | None) -> str:
+        return self._kept.keep(self.session, stream_id, message)
 
     async def replay_events_after(self, last_event_id: str, send_callback: EventCallback) -> str | None:
         """Send what came after that event on its stream, and what comes, up to the answer of its call.
@@ -87,12 +105,12 @@ class Events(EventStore):
         Shape: always None. The SDK would take over from a stream that is named, and what is stored between the last event
         sent and that moment would be lost (`mcp.server.streamable_http`, "replay→live-tail ordering window").
         """
-        found = self._events.get(last_event_id)
+        found = self._kept.events.get((self.session, last_event_id))
         if found is None:
             return None
         seen, stream_id, message = found
         while not isinstance(message, JSONRPCResponse | JSONRPCError):
-            news = self._news
+            news = self._kept.news
             fresh = self._after(seen, stream_id)
             for number, event_id, message in fresh:
                 await send_callback(EventMessage(message, event_id))
@@ -103,10 +121,10 @@ class Events(EventStore):
 
     def _after(self, seen: int, stream_id: str) -> list[tuple[int, str, JSONRPCMessage]]:
         found: list[tuple[int, str, JSONRPCMessage]] = []
-        for event_id, (number, of, message) in reversed(self._events.items()):
+        for (session, event_id), (number, of, message) in reversed(self._kept.events.items()):
             if number <= seen:
                 break
-            if of == stream_id and message is not None:
+            if (session, of) == (self.session, stream_id) and message is not None:
                 found.append((number, event_id, message))
         return found[::-1]
 

@@ -16,6 +16,7 @@ from typing import Any, cast
 import anyio
 import mcp.types as t
 import pydantic_core
+from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
 from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -28,7 +29,7 @@ from ...agents.events import Event, Task, TaskState
 from ..sse import FrameStream
 from .awaited import unanswered
 from .content import final_result, tool_result
-from .event_store import Cursor, Events, decoded
+from .event_store import Cursor, Kept, decoded
 from .failures import protocol_error
 from .plain_tools import RESULT_TOOL
 from .telling import progress_params
@@ -44,11 +45,11 @@ class ResumesTasks:
         app: ASGIApp,
         path: str,
         engine: TaskEngine,
-        events: Events,
+        kept: Kept,
         security: TransportSecuritySettings | None,
         draining: anyio.Event,
     ) -> None:
-        self._app, self._path, self._engine, self._events = app, path, engine, events
+        self._app, self._path, self._engine, self._kept = app, path, engine, kept
         self._security, self._draining = TransportSecurityMiddleware(security), draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,7 +65,8 @@ class ResumesTasks:
             return None
         headers = Headers(scope=scope)
         event_id = headers.get(LAST_EVENT_ID, "")
-        if not event_id or self._events.knows(event_id) or "text/event-stream" not in headers.get("accept", ""):
+        known = self._kept.knows(headers.get(MCP_SESSION_ID_HEADER, ""), event_id)
+        if not event_id or known or "text/event-stream" not in headers.get("accept", ""):
             return None
         return decoded(event_id)
 

@@ -16,11 +16,14 @@ from mcp.server.caching import CacheHint
 from mcp.server.context import HandlerResult, ServerRequestContext
 from mcp.server.extension import compose_tool_call_handler
 from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPASGIApp
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
 from opentelemetry import trace
 from pydantic import BaseModel
+from starlette.applications import Starlette
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from ...agents.contract import Skill
@@ -34,7 +37,7 @@ from .awaited import run_awaited
 from .content import tool_result
 from .drain import EndsWithDrain
 from .early import EarlyPipes
-from .event_store import Events
+from .event_store import Kept
 from .extras import ExtraResource, ExtraTool
 from .failures import protocol_error, tool_error
 from .first_answer import own_version
@@ -46,6 +49,7 @@ from .plain_tools import task_tools
 from .quick import QuickCalls
 from .resources import Resources, catalogue
 from .resumed import ResumesTasks
+from .sessions import Sessions
 from .tasks import TaskListening, TasksExtension, gated
 from .telling import tell_progress
 from .tools import ToolTable, tool_table
@@ -217,19 +221,19 @@ async def serve_http(engine: TaskEngine, bind: Bind) -> AsyncGenerator[Endpoint]
 @asynccontextmanager
 async def serve_server_http(built: McpServer, bind: Bind) -> AsyncGenerator[Endpoint]:
     """Serve what `build_server` built on Streamable HTTP, under `/mcp`. Raises: as `serve_http`."""
-    events, draining = Events(), anyio.Event()
-    app = built.server.streamable_http_app(
-        streamable_http_path=PATH,
-        max_request_body_size=bind.max_message_bytes,
-        transport_security=_security(bind),
-        host=bind.host,
-        event_store=events,
+    kept, draining = Kept(), anyio.Event()
+    sessions = Sessions(
+        built.server,
+        security_settings=_security(bind),
         retry_interval=RETRY_MS,
+        max_request_body_size=bind.max_message_bytes,
     )
+    sessions.kept = kept
+    app = Starlette(routes=[Route(PATH, StreamableHTTPASGIApp(sessions))], lifespan=lambda app: sessions.run())
     sock = bind_socket(bind)
     listeners = {"http": host_port(sock)}
     whole = EndsWithDrain(WholeRequests(app, bind.max_message_bytes), draining)
-    resumable = ResumesTasks(whole, PATH, built.engine, events, _security(bind), draining)
+    resumable = ResumesTasks(whole, PATH, built.engine, kept, _security(bind), draining)
     everything = TrimsHeaders(TellsTooLarge(resumable, bind.max_message_bytes))
     async with listen_http(_quick_first(everything, built, bind, listeners["http"]), sock):
         try:

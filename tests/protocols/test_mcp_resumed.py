@@ -21,7 +21,7 @@ from sametask.agents.events import Progress
 from sametask.agents.loading import load_roster
 from sametask.agents.runtime import open_engine
 from sametask.measurements.wire.tap import WireTap
-from sametask.protocols.mcp.event_store import Cursor, Events, decoded
+from sametask.protocols.mcp.event_store import Cursor, Events, Kept, decoded
 from sametask.protocols.mcp.server import serve_http
 from sametask.protocols.server_process import ServerOptions, ServerProcess, server_process
 from sametask.protocols.variants import Bind, variants
@@ -129,6 +129,23 @@ async def test_a_stream_that_is_cut_is_told_its_rest(tmp_path: Path):
         rest = await session.rest(told.last_id)
     assert rest.counted == [4, 5, 6]
     assert rest.answer["result"]["structuredContent"] == {"to": TO, "word": ""}
+
+
+async def test_the_rest_is_told_of_ones_own_call_and_of_no_other_sessions(tmp_path: Path):
+    """Every session counts its requests for itself: two have a call of the same id."""
+    async with (
+        server(tmp_path) as running,
+        Session.open(url := running.endpoints[VARIANT].url) as ours,
+        Session.open(url) as theirs,
+    ):
+        cut = await ours.call("counting_count", counting(tmp_path), until=STOP_AT)
+        other = await theirs.call("counting_count", counting(tmp_path, to=2, stop_at=TO))
+        assert other.answer["result"]["structuredContent"] == {"to": 2, "word": ""}
+        open_gate(tmp_path)
+        rest = await ours.rest(cut.last_id)
+        stolen = await theirs.rest(cut.ids[0])
+    assert (rest.counted, rest.answer["result"]["structuredContent"]) == ([4, 5, 6], {"to": TO, "word": ""})
+    assert (stolen.counted, stolen.answer) == ([], {}), "an event id that another session was given tells nothing"
 
 
 async def test_the_rest_is_told_by_the_process_that_comes_after_a_kill(tmp_path: Path):
@@ -289,7 +306,7 @@ async def test_a_server_that_stops_ends_its_streams_without_a_word_and_the_next_
 
 async def test_what_is_stored_while_the_rest_is_sent_is_sent_too():
     """A reader that is slow while the call goes on: the SDK would go over to the live stream and lose what came in between."""
-    events, sent = Events(), list[str]()
+    events, sent = Events(Kept()), list[str]()
     first = await events.store_event("1", t.JSONRPCNotification(jsonrpc="2.0", method="notifications/a"))
     await events.store_event("1", t.JSONRPCNotification(jsonrpc="2.0", method="notifications/b"))
     later = iter(["c", "d"])
