@@ -135,10 +135,15 @@ class Tap:
                     self._group.cancel_scope.cancel()
 
     async def _accept(self, listener: socket.socket, scope: anyio.CancelScope) -> None:
-        loop = asyncio.get_running_loop()
         with listener, scope:
             while True:
-                client, _ = await loop.sock_accept(listener)
+                # Not the loop's `sock_accept`: who connects in the moment in which that is canceled is dropped, with a noise.
+                await anyio.wait_readable(listener)
+                try:
+                    client, _ = listener.accept()
+                except (BlockingIOError, ConnectionError):
+                    continue  # it has gone again
+                client.setblocking(False)
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._group.start_soon(self._serve, client)
 
