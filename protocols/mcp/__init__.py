@@ -77,7 +77,9 @@ VARIANTS = (
         server="mcp.server:serve_http",
         client="mcp.client_2025:connect_http",
         url="http://{http}/mcp",
-        fingerprint=rf"(POST|GET|DELETE) /mcp .*(mcp-protocol-version={_REVISION_2025}.*|jsonrpc=initialize)",
+        # Who ends a session whose handshake broke knows of no revision yet.
+        fingerprint=rf"(POST|GET|DELETE) /mcp .*(mcp-protocol-version={_REVISION_2025}.*|jsonrpc=initialize)"
+        r"|DELETE /mcp application/json -> application/json",
         library=_ON_HTTP_2025,
         default_timeout_s=300.0,
         ping_s=15.0,

@@ -259,7 +259,7 @@ async def connect_stdio(url: str, settings: ClientSettings = ClientSettings()) -
     Raises: InvalidInput where the url has no command; ConnectionLost where it cannot be started.
     """
     transport, command = stdio_transport(url)
-    async with connect_over(transport, command, settings) as client:
+    async with connect_over(transport, command, settings, on_pipes=True) as client:
         yield client
 
 
@@ -275,10 +275,10 @@ def stdio_transport(url: str) -> tuple[Any, str]:
 
 @asynccontextmanager
 async def connect_over(
-    target: Any, peer: str, settings: ClientSettings, options: McpOptions = McpOptions()
+    target: Any, peer: str, settings: ClientSettings, options: McpOptions = McpOptions(), *, on_pipes: bool = False
 ) -> AsyncGenerator[McpClient]:
     """A client over any of the SDK's transports; `peer` is what errors call the other end."""
-    tasks = TasksClient(settings)
+    tasks = TasksClient(settings, on_pipes=on_pipes)
     client = Client(
         target,
         mode=REVISION,

@@ -20,7 +20,7 @@ import mcp.types as t
 from mcp import Client
 from pydantic import ValidationError
 
-from ...agents.errors import ConnectionLost, InvalidInput, SametaskError
+from ...agents.errors import InvalidInput, SametaskError
 from ...agents.events import ArtifactEmitted, Event, OpenQuestion, Progress, Snapshot, StateChanged, Task, TaskState
 from ..client import ClientSettings, outcome
 from .client import McpClient, McpOptions, http_transport, stdio_transport, tool_of
@@ -28,6 +28,7 @@ from .connection import Connection, held
 from .content import value_of
 from .failures import from_result
 from .plain_tools import RESULT_TOOL
+from .silence import heard
 from .status import task_of
 from .wire import ERROR, EVENT, KEY, QUESTION, DetailedTask
 
@@ -37,8 +38,13 @@ MODE = "legacy"
 class Mcp2025Client(McpClient):
     """Shape: satisfies `AgentClient`. What the server tells of running calls comes through `told`, by the call's token."""
 
-    def __init__(self, connection: Connection, told: Told, settings: ClientSettings) -> None:
+    def __init__(self, connection: Connection, told: Told, settings: ClientSettings, *, on_pipes: bool) -> None:
         self.connection, self._told, self._settings = connection, told, settings
+        self._ask = (
+            (lambda: connection.ask(connection.client.session.send_request(t.PingRequest(), t.EmptyResult)))
+            if on_pipes
+            else None
+        )
 
     async def call(self, agent: str, skill: str, request: Mapping[str, Any]) -> Any:
         result = await self._ask_tool(agent, tool_of(agent, skill), dict(request))
@@ -113,7 +119,7 @@ class Mcp2025Client(McpClient):
         calling.add_done_callback(lambda _: queue.put_nowait(None))
         task = known
         try:
-            while (told := await self._next(queue)) is not None:
+            while (told := await heard(queue, self._settings.silence_limit_s, self._ask)) is not None:
                 event = _read(told)
                 if task is None:
                     task = Task(id=event[0], state=TaskState.SUBMITTED)
@@ -144,14 +150,6 @@ class Mcp2025Client(McpClient):
                 await asyncio.wait([calling], timeout=1)
             if calling.done() and not calling.cancelled():
                 calling.exception()
-
-    async def _next(self, queue: asyncio.Queue[t.ProgressNotificationParams | None]) -> t.ProgressNotificationParams | None:
-        limit_s = self._settings.silence_limit_s
-        try:
-            with anyio.fail_after(limit_s):
-                return await queue.get()
-        except TimeoutError:
-            raise ConnectionLost(f"the stream was silent for {limit_s:g} s; the task may still be running") from None
 
 
 class Told:
@@ -225,12 +223,14 @@ async def connect_http(
 async def connect_stdio(url: str, settings: ClientSettings = ClientSettings()) -> AsyncGenerator[Mcp2025Client]:
     """A client of `stdio:COMMAND`. Raises: as `client.connect_stdio`."""
     transport, peer = stdio_transport(url)
-    async with _connected(transport, peer, settings, McpOptions()) as client:
+    async with _connected(transport, peer, settings, McpOptions(), on_pipes=True) as client:
         yield client
 
 
 @asynccontextmanager
-async def _connected(transport: Any, peer: str, settings: ClientSettings, options: McpOptions) -> AsyncGenerator[Mcp2025Client]:
+async def _connected(
+    transport: Any, peer: str, settings: ClientSettings, options: McpOptions, *, on_pipes: bool = False
+) -> AsyncGenerator[Mcp2025Client]:
     told = Told()
     client = Client(
         transport,
@@ -240,4 +240,4 @@ async def _connected(transport: Any, peer: str, settings: ClientSettings, option
         elicitation_callback=options.elicitation,
     )
     async with held(client, peer) as connection:
-        yield Mcp2025Client(connection, told, settings)
+        yield Mcp2025Client(connection, told, settings, on_pipes=on_pipes)

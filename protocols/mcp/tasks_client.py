@@ -12,9 +12,9 @@ import anyio
 import mcp.types as t
 from mcp.client import ClaimContext, ClientExtension, NotificationBinding, ResultClaim
 
-from ...agents.errors import ConnectionLost
 from ..client import ClientSettings, outcome
 from .connection import Connection
+from .silence import heard
 from .status import task_of
 from .wire import TASKS, CancelTask, CreateTaskResult, DetailedTask, GetTask, TaskIdParams, UpdateParams, UpdateTask
 
@@ -39,8 +39,8 @@ class TasksClient(ClientExtension):
 
     identifier = TASKS
 
-    def __init__(self, settings: ClientSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: ClientSettings, *, on_pipes: bool = False) -> None:
+        self._settings, self._on_pipes = settings, on_pipes
         self._followers: dict[str, list[asyncio.Queue[DetailedTask | None]]] = {}
 
     def claims(self) -> Sequence[ResultClaim[Any]]:
@@ -86,6 +86,7 @@ class TasksClient(ClientExtension):
 
         Raises: ConnectionLost when the stream broke or was silent for `idle_timeout_s`; SametaskError of the server's.
         """
+        ask = (lambda: self.get(connection, task_id)) if self._on_pipes else None
         with self._following(task_id) as queue:
             params = ListenParams(notifications={"taskIds": [task_id]})
             # The request lasts as long as the stream: the session's timeout is for answers.
@@ -93,7 +94,7 @@ class TasksClient(ClientExtension):
             listening = asyncio.create_task(connection.ask(request))
             listening.add_done_callback(lambda _: queue.put_nowait(None))
             try:
-                while (told := await self._next(queue)) is not None:
+                while (told := await heard(queue, self._settings.silence_limit_s, ask)) is not None:
                     yield told
                 listening.result()
                 while (late := await _late(queue)) is not None:
@@ -104,14 +105,6 @@ class TasksClient(ClientExtension):
                     await asyncio.wait([listening], timeout=LATE_S)
                 if listening.done() and not listening.cancelled():
                     listening.exception()
-
-    async def _next(self, queue: asyncio.Queue[DetailedTask | None]) -> DetailedTask | None:
-        limit_s = self._settings.silence_limit_s
-        try:
-            with anyio.fail_after(limit_s):
-                return await queue.get()
-        except TimeoutError:
-            raise ConnectionLost(f"the stream was silent for {limit_s:g} s; the task may still be running") from None
 
     @contextmanager
     def _following(self, task_id: str) -> Generator[asyncio.Queue[DetailedTask | None]]:

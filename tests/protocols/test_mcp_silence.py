@@ -1,0 +1,54 @@
+"""A silent stream over MCP's pipes: the server is asked whether it lives, and only one that does not answer is given up."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import signal
+from pathlib import Path
+
+import pytest
+from sametask.agents.errors import ConnectionLost
+from sametask.agents.events import TaskState
+from sametask.measurements.wire.stdio import StdioTap
+from sametask.protocols.client import ClientSettings
+from sametask.protocols.following import Follower
+from sametask.protocols.server_process import ServerOptions
+from sametask.protocols.variants import Variant, variants
+
+PIPED = {name: each for name, each in variants().items() if each.server and not each.listeners}
+PROBE = ("sametask.measurements.probe:agent",)
+IDLE_S = 0.2
+WITHIN_S = 60
+
+
+def served(variant: Variant, folder: Path) -> StdioTap:
+    return StdioTap(ServerOptions((variant,), f"sqlite:///{folder}/tasks.db", PROBE).command)
+
+
+@pytest.mark.parametrize("name", PIPED)
+async def test_a_silent_task_is_waited_for_and_its_server_lives_on(name: str, tmp_path: Path):
+    """Another connection would be another server, which begins the silent step again, and again."""
+    variant, told, lost = PIPED[name], list[TaskState | None](), list[ConnectionLost]()
+    request = {"steps": 2, "step_ms": 0, "silent_ms": round(10 * IDLE_S * 1000)}
+    async with served(variant, tmp_path) as tap, asyncio.timeout(WITHIN_S):
+        url = f"stdio:{shlex.join(tap.command)}"
+        follower = Follower(lambda: variant.connect()(url, ClientSettings(idle_timeout_s=IDLE_S)), on_lost=lost.append)
+        async for event in follower.run("probe", "work", request):
+            told.append(event.state)
+        assert (told[-1], lost, len(tap.servers)) == (TaskState.COMPLETED, [], 1)
+
+
+@pytest.mark.parametrize("name", PIPED)
+async def test_a_server_that_stands_still_is_a_lost_connection(name: str, tmp_path: Path):
+    variant = PIPED[name]
+    async with served(variant, tmp_path) as tap, asyncio.timeout(WITHIN_S):
+        settings = ClientSettings(idle_timeout_s=IDLE_S, request_timeout_s=5.0)
+        with pytest.raises(ConnectionLost):
+            async with variant.connect()(f"stdio:{shlex.join(tap.command)}", settings) as client:
+                async for _ in client.stream("probe", "work", {"steps": 2, "step_ms": 0, "silent_ms": 60_000}):
+                    assert tap.pid is not None
+                    os.kill(tap.pid, signal.SIGSTOP)
+        assert tap.pid is not None
+        os.kill(tap.pid, signal.SIGCONT)
