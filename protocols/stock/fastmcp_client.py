@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -39,7 +40,8 @@ class FastMcpClient:
         async def hear(progress: float, total: float | None, message: str | None) -> None:
             told.put_nowait(Progress(done=progress, total=total, text=message or ""))
 
-        asked = self._mcp.connection.client.call_tool(f"{agent}_{skill}", dict(request), progress_callback=hear)
+        # Its answer comes when the work is done: the session's timeout is for answers.
+        asked = self._mcp.connection.client.call_tool(f"{agent}_{skill}", dict(request), math.inf, progress_callback=hear)
         calling = asyncio.create_task(self._mcp.connection.ask(asked))
         calling.add_done_callback(lambda _: told.put_nowait(None))
         try:
