@@ -147,10 +147,10 @@ async def _inside_event(trial: Trial) -> Held | None:
 
 
 async def _after_side_effect(trial: Trial) -> None:
-    """Where the step is followed by a silence, well inside of that."""
+    """Where the step is followed by a silence, inside of that, and before the least patient library gives up (after 5 s)."""
     await trial.deeds.reach(trial.draw.randint(1, max(1, trial.steps // 2)))
     if trial.silent_s:
-        await anyio.sleep(trial.draw.uniform(0.25, 0.75) * trial.silent_s)
+        await anyio.sleep(trial.draw.uniform(0.05, 0.1) * trial.silent_s)
 
 
 async def _waiting_for_answer(trial: Trial) -> None:
