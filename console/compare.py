@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the person asked for."""
+    """What the person asked for. `given` are the names of the options that were typed."""
 
     suite: str
     only: tuple[str, ...]
@@ -34,6 +35,8 @@ class Comparison:
     engine: str = ""
     shard_workers: int = 0
     resume: str = ""
+    shard: str = ""
+    given: frozenset[str] = frozenset()
 
 
 def run_comparison(wanted: Comparison) -> int:
@@ -43,25 +46,25 @@ def run_comparison(wanted: Comparison) -> int:
     """
     fleet = _fleet(wanted)
     if wanted.resume:
-        plan, folder = suite.resume(wanted.resume)
+        plan, folder = suite.resume(wanted.resume, together=fleet is not None)
     else:
         arguments = (wanted.suite, wanted.only, wanted.variants, wanted.seed, wanted.agent, wanted.cases)
-        plan = suite.plan(*arguments, together=fleet is not None)
+        plan = suite.plan(*arguments, together=fleet is not None, shard=wanted.shard)
         folder = suite.begin(plan, wanted.out)
     stderr = Console(stderr=True)
     names = ", ".join(variant.name for variant in plan.variants)
     stderr.print(f"{plan.effort.name} suite over {names}; Ctrl-C keeps what was measured", style="dim", highlight=False)
+    how = f"--resume {folder.path} goes on"
     try:
         with _Bars(stderr) as bars:
             asyncio.run(suite.run(plan, folder, bars.tell, fleet))
     except KeyboardInterrupt:
-        how = f"; --resume {folder.path} goes on" if fleet else ""
-        stderr.print(f"interrupted: what was measured is kept in {folder.path}{how}", style="yellow", highlight=False)
+        told = f"interrupted: what was measured is kept in {folder.path}; {how}"
+        stderr.print(told, style="yellow", highlight=False, soft_wrap=True)
         _report(folder)
         return INTERRUPTED
     except SametaskError as error:
-        if fleet:
-            error.add_note(f"what was measured is kept; --resume {folder.path} goes on")
+        error.add_note(f"what was measured is kept; {how}")
         raise
     _report(folder)
     return 0
@@ -69,15 +72,16 @@ def run_comparison(wanted: Comparison) -> int:
 
 def _fleet(wanted: Comparison) -> Fleet | None:
     """Raises: InvalidInput for what does not go together."""
+    if wanted.resume and (others := sorted(wanted.given - {"resume", "engine", "shard-workers"})):
+        told = f"accepted: without --{' --'.join(others)}; the folder has its suite, seed and variants"
+        raise InvalidInput("resume", wanted.resume, told)
     if not wanted.engine:
-        for name, value in (("shard-workers", wanted.shard_workers), ("resume", wanted.resume)):
-            if value:
-                raise InvalidInput.missing("engine", f"{name} is for several workers, which share a store: --engine URL")
+        if wanted.shard_workers:
+            told = "shard-workers is for several workers, which share a store: --engine URL"
+            raise InvalidInput.missing("engine", told)
         return None
-    if wanted.resume and _asked(wanted) != _asked(Comparison("quick", (), (), 0, wanted.out)):
-        raise InvalidInput(
-            "resume", wanted.resume, "accepted: with --engine and --shard-workers alone; the folder has the rest"
-        )
+    if wanted.shard:
+        raise InvalidInput("shard", wanted.shard, "accepted: without --engine, whose workers share what there is to measure")
     from ..measurements.shards.coordinator import Fleet
 
     fleet = Fleet(wanted.engine, wanted.shard_workers)
@@ -94,13 +98,16 @@ async def _look(engine: str) -> None:
         return
 
 
-def _asked(wanted: Comparison) -> Comparison:
-    return replace(wanted, engine="", shard_workers=0, resume="")
+def derive_again(runs: Sequence[str], out: str) -> None:
+    """Derive the reports of a run (the newest under `out` by default) again, and show the summary; several are merged into a
+    new one under `out`.
+    """
+    if len(runs) > 1:
+        from ..measurements.merging import merge
 
-
-def derive_again(run: str, out: str) -> None:
-    """Derive the reports of a run (the newest under `out` by default) again, and show the summary."""
-    _report(RunFolder.open(Path(run)) if run else latest(out))
+        _report(merge(runs, out))
+    else:
+        _report(RunFolder.open(Path(runs[0])) if runs else latest(out))
 
 
 def _report(folder: RunFolder) -> None:

@@ -153,6 +153,7 @@ def call(
 
 @app.command()
 def compare(
+    context: typer.Context,
     suite: Annotated[str, typer.Option(help="quick (under two minutes) or full (many trials).")] = "quick",
     only: Annotated[str, typer.Option(help="Metrics, by commas: round-trips, integration-code, long-haul, throughput.")] = "",
     variants: Annotated[str, typer.Option(help="Variants, separated by commas.")] = "",
@@ -172,24 +173,60 @@ def compare(
     shard_workers: Annotated[
         int, typer.Option(min=0, help="How many workers to start on this machine, with --engine; others take part.")
     ] = 0,
-    resume: Annotated[str, typer.Option(help="Go on with the run in this folder, which --engine measured.")] = "",
+    resume: Annotated[
+        str, typer.Option(help="Go on with the run in this folder, which was stopped half-way; nothing is measured twice.")
+    ] = "",
+    shard: Annotated[
+        str,
+        typer.Option(metavar="I/N", help="Measure a part of the long haul; 1/N the rest too. `sametask report` merges them."),
+    ] = "",
 ) -> None:
     """Measure every variant and write a report: on this machine, or with --engine on several."""
     from .compare import Comparison, run_comparison
 
-    wanted = Comparison(suite, _names(only), _names(variants), seed, out, agent, input_, engine, shard_workers, resume)
+    given = frozenset(_option(name) for name in context.params if _typed(context, name))
+    wanted = Comparison(
+        suite, _names(only), _names(variants), seed, out, agent, input_, engine, shard_workers, resume, shard, given
+    )  # fmt: skip
     raise typer.Exit(run_comparison(wanted))
 
 
 @app.command()
 def report(
-    run: Annotated[str, typer.Argument(help="A run's folder; the newest one under runs/ when left out.")] = "",
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN]...",
+            help="A run's folder; several, measured with --shard, are merged into a new one.",
+            show_default="the newest one under runs/",
+        ),
+    ] = None,
     out: Annotated[str, typer.Option(help="The folder that holds the runs.")] = "runs",
 ) -> None:
     """Derive a run's reports again from its raw samples, and show the summary."""
     from .compare import derive_again
 
-    derive_again(run, out)
+    derive_again(runs or [], out)
+
+
+@app.command()
+def replay(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run's folder.")],
+    cell: Annotated[
+        str,
+        typer.Argument(metavar="CELL", help="VARIANT/CLIENT/SCENARIO/FAULT/POINT, or a part of it that only one cell has."),
+    ],
+    trial: Annotated[int, typer.Argument(metavar="TRIAL", help="Its number, from 0.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print both ledgers and verdicts as JSON.")] = False,
+) -> None:
+    """Repeat one long-haul trial of a run with the same seed, and print both ledgers side by side.
+
+    What the agent did is on the left, what its client was told on the right; then the verdicts, then and now, and the values
+    that differ. The run's folder stays as it is.
+    """
+    from .replay import Wanted, run_replay
+
+    _run(run_replay, Wanted(run, cell, trial, as_json))
 
 
 @app.command()
@@ -247,6 +284,15 @@ def new_agent(
     from .new import new_agent
 
     new_agent(name, folder)
+
+
+def _option(parameter: str) -> str:
+    return parameter.strip("_").replace("_", "-")
+
+
+def _typed(context: typer.Context, parameter: str) -> bool:
+    source = context.get_parameter_source(parameter)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _names(text: str) -> tuple[str, ...]:

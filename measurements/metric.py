@@ -91,6 +91,7 @@ class Split:
 class Metric:
     """Shape: `name` is its key in report.json and in `--only` (with dashes); `order` is its place in the report. One that is
     not `usual` is measured where it is named, or by several machines together; `split` is None where one machine has to do.
+    `by_cell`: it measures only what `Bench.wanted` wants, so that it can go on in the middle, and be measured in part.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Metric:
     present: Callable[[Sequence[Row]], Sequence[Section]]
     split: Split | None = None
     usual: bool = True
+    by_cell: bool = False
 
 
 def metrics() -> dict[str, Metric]:

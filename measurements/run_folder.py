@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import math
 import os
@@ -18,7 +19,7 @@ import re
 import tempfile
 import uuid
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ from ..agents.errors import InvalidInput, Unavailable
 from . import provenance
 from .provenance import Machine, Revision
 from .samples import Sample
+from .shards.host import Lock
 
 SCHEMA_VERSION = 1
 EndReason = Literal["completed", "interrupted", "failed"]
@@ -56,12 +58,32 @@ class Host(BaseModel):
     versions: dict[str, str] = Field(default_factory=dict[str, str])
 
 
+class Pause(BaseModel):
+    """A time in which a run was not measured. `stopped` and `end_reason` are null where nobody could say: after a SIGKILL."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stopped: str | None = None
+    end_reason: EndReason | None = None
+    resumed: str
+
+
+class Merged(BaseModel):
+    """A run that was merged into this one: its folder's name, which shard it measured, how it ended."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str
+    shard: str
+    end_reason: EndReason | None = None
+
+
 class Run(BaseModel):
     """run.json. Times are ISO 8601 in UTC. `ended` and `end_reason` are null while it runs, and stay so after a SIGKILL.
 
     `variants` and `metrics` are what was planned, so that a report can say what an interrupted run did not reach; `measured`
     are the metrics that it is through with. `id` is its own, whatever its folder is called. `hosts` are the machines that
-    measured together, by their labels.
+    measured together, by their labels. `pauses` are those of a run that was stopped and resumed, `parts` what was merged.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -84,6 +106,8 @@ class Run(BaseModel):
     counts: dict[str, int] = Field(default_factory=dict[str, int])
     measured: list[str] = Field(default_factory=list[str])
     hosts: dict[str, Host] = Field(default_factory=dict[str, Host])
+    pauses: list[Pause] = Field(default_factory=list[Pause])
+    parts: list[Merged] = Field(default_factory=list[Merged])
 
 
 @dataclass(frozen=True)
@@ -175,31 +199,67 @@ class RunFolder:
             raise InvalidInput(field, first["input"], f"{first['msg']} in {path / RUN_JSON}") from error
 
     @classmethod
-    def resume(cls, path: Path | str) -> RunFolder:
-        """The run in that folder, to measure on. A sample that was cut off in mid-write is taken away: it is measured again.
+    def merge(cls, out: Path | str, run: Run, samples: Sequence[Sample]) -> RunFolder:
+        """A new folder with samples that other runs took, and what run.json says of them; its name and id are new.
 
-        Raises: InvalidInput as `open`, or when it cannot be written.
+        Raises: InvalidInput when `out` cannot be written.
+        """
+        started = datetime.fromisoformat(run.started)
+        name = f"{started:%Y%m%dT%H%M%SZ}-{run.suite}-{run.git.label() if run.git else 'nogit'}-merged"
+        try:
+            path = _new_folder(Path(out), name)
+            folder = cls(path, run.model_copy(update={"name": path.name, "id": uuid.uuid4().hex}))
+            # run.json last: until then the folder is no run.
+            write_atomically(path / SAMPLES_JSONL, "".join(map(_line, samples)))
+            folder._change(counts=dict(Counter(sample.status for sample in samples)))
+        except OSError as error:
+            raise InvalidInput("out", str(out), f"accepted: a folder that can be written ({_why(error)})") from error
+        return folder
+
+    @classmethod
+    def resume(cls, path: Path | str, keeps: Callable[[Sample], bool] = lambda sample: True) -> RunFolder:
+        """The run in that folder, to measure on. Taken away, at once, are the samples that it does not keep, and one that was
+        cut off in mid-write: they are measured again.
+
+        Raises: InvalidInput as `open`, or when it cannot be written; Unavailable when another process measures into it.
         """
         folder = cls.open(path)
         try:
-            kept = (folder.path / SAMPLES_JSONL).read_bytes()
-            os.truncate(folder.path / SAMPLES_JSONL, kept.rfind(b"\n") + 1)
-            folder._counts.update(sample.status for sample in folder.samples().samples)
-            folder._change(ended=None, end_reason=None, error=None)
+            with folder.alone():
+                os.truncate(folder.path / SAMPLES_JSONL, (folder.path / SAMPLES_JSONL).read_bytes().rfind(b"\n") + 1)
+                samples = folder.samples().samples
+                kept = [sample for sample in samples if keeps(sample)]
+                if len(kept) < len(samples):
+                    write_atomically(folder.path / SAMPLES_JSONL, "".join(map(_line, kept)))
+                folder._counts.update(sample.status for sample in kept)
+                run = folder.run
+                pause = Pause(stopped=run.ended, end_reason=run.end_reason, resumed=_stamp(datetime.now(UTC)))
+                folder._change(ended=None, end_reason=None, error=None, pauses=[*run.pauses, pause])
         except OSError as error:
             raise InvalidInput("run", str(path), f"accepted: a folder that can be written ({_why(error)})") from error
         return folder
+
+    @contextmanager
+    def alone(self) -> Generator[None]:
+        """While it lasts no other process measures into this folder. Raises: Unavailable when one does."""
+        lock = Lock(self.path / SAMPLES_JSONL)
+        if not lock.take():
+            raise Unavailable(f"{self.path} is being measured into by another process; accepted: when that has ended")
+        try:
+            yield
+        finally:
+            lock.leave()
 
     def append(self, sample: Sample) -> None:
         """Keeps one sample: one line, handed to the operating system before this returns.
 
         Raises: Unavailable when it cannot be written (a full disk).
         """
-        data = json_ready(sample.model_dump(mode="json", exclude_defaults=True) | {"metric": sample.metric})
-        line = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+        line = _line(sample).encode()
         try:
             with (self.path / SAMPLES_JSONL).open("ab", buffering=0) as file:
-                file.write(line.encode())
+                if file.write(line) < len(line):  # a disk that fills up in the middle of it: nothing is to follow on this line
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise Unavailable(f"{self.path / SAMPLES_JSONL} cannot be written: {_why(error)}") from error
         self._counts[sample.status] += 1
@@ -325,6 +385,11 @@ def json_ready(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return json_ready(value.tolist())
     raise TypeError(f"{type(value).__name__} has no place in a report: {value!r}")
+
+
+def _line(sample: Sample) -> str:
+    data = json_ready(sample.model_dump(mode="json", exclude_defaults=True) | {"metric": sample.metric})
+    return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

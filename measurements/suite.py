@@ -14,7 +14,12 @@ from ..protocols.variants import Variant, variants
 from .bench import SUITES, Bench, Effort
 from .cases import BUNDLED, Cases, own_cases
 from .metric import Metric, metrics
-from .run_folder import Options, RunFolder
+from .part import WHOLE, Part
+from .provenance import machine, revision, versions
+from .run_folder import Host, Options, Run, RunFolder
+from .samples import Sample, Where
+from .shards.contract import Release, cell_of
+from .shards.host import host_name
 
 if TYPE_CHECKING:
     from .shards.coordinator import Fleet
@@ -25,7 +30,7 @@ Progress = Callable[[str, float, float, str], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """What one run measures."""
+    """What one run measures: the `part` of it that is asked for."""
 
     effort: Effort
     metrics: tuple[Metric, ...]
@@ -33,6 +38,7 @@ class Plan:
     seed: int
     options: Options
     cases: Cases = BUNDLED
+    part: Part = WHOLE
 
 
 def plan(
@@ -43,12 +49,14 @@ def plan(
     agent: str = "",
     cases: str = "",
     together: bool = False,
+    shard: str = "",
 ) -> Plan:
     """The plan that these options make; by default every usual metric, and every variant with a server of its own; the stock
     rows only in a suite that says so. `agent` and `cases` name an agent of the user's own and what to ask of it, see
-    `cases.own_cases`. `together`: several machines measure, so that what they can share is usual too.
+    `cases.own_cases`. `together`: several machines measure, so that what they can share is usual too. `shard`: i/n, a part of
+    what can be measured in parts; the first one has the rest too.
 
-    Raises: InvalidInput for an unknown suite, metric or variant, saying what is accepted.
+    Raises: InvalidInput for an unknown suite, metric, variant or shard, saying what is accepted.
     """
     if suite not in SUITES:
         raise InvalidInput("suite", suite, "accepted: one of: " + ", ".join(SUITES))
@@ -69,15 +77,24 @@ def plan(
     default = {"suite": "quick", "only": list[str](), "variants": list[str](), "seed": 0, "agent": "", "input": ""}
     if together:
         told["together"], default["together"] = True, False
+    part = Part.read(shard) if shard else WHOLE
+    measured = [metric for name, metric in known.items() if (name in wanted if wanted else _usual(metric, together))]
+    mine = tuple(metric for metric in measured if part.first or metric.by_cell)
+    if not mine:
+        split = ", ".join(name for name, metric in known.items() if metric.by_cell)
+        raise InvalidInput("shard", shard, f"accepted: 1/{part.of}: of all metrics only {split} is split, shard 1 has the rest")
+    if shard:
+        told["shard"], default["shard"] = part.named, ""
     given = {name: value for name, value in told.items() if value != default[name]}
     defaulted = {name: value for name, value in told.items() if name not in given}
     return Plan(
         SUITES[suite],
-        tuple(metric for name, metric in known.items() if (name in wanted if wanted else _usual(metric, together))),
+        mine,
         tuple(chosen),
         seed,
         Options(given=given, defaulted=defaulted),
         own_cases(agent, cases) if agent else BUNDLED,
+        part,
     )
 
 
@@ -85,17 +102,40 @@ def _usual(metric: Metric, together: bool) -> bool:
     return metric.usual or (together and metric.split is not None)
 
 
-def resume(path: Path | str) -> tuple[Plan, RunFolder]:
-    """The run in that folder, which several machines measured and which did not come to its end, and its plan.
+def resume(path: Path | str, together: bool = False) -> tuple[Plan, RunFolder]:
+    """The run in that folder, which did not come to its end, and its plan. `together`: several machines go on with it, as they
+    began it. What cannot go on in the middle is measured anew: its half samples are taken away.
 
-    Raises: InvalidInput when it is no such run.
+    Raises: InvalidInput when it is no such run, or not to be gone on with here; Unavailable when it is being measured.
     """
-    folder = RunFolder.resume(path)
-    asked = {**folder.run.options.defaulted, **folder.run.options.given}
-    if not asked.get("together"):
-        raise InvalidInput("resume", str(path), "accepted: the folder of a run that was measured with --engine")
+    run = RunFolder.open(path).run
+    if refused := _not_resumed(run, together):
+        raise InvalidInput("resume", str(path), f"accepted: {refused}")
+    asked = {**run.options.defaulted, **run.options.given}
     arguments = ("suite", "only", "variants", "seed", "agent", "input")
-    return plan(*(asked[name] for name in arguments), together=True), folder
+    found = plan(*(asked[name] for name in arguments), together=together, shard=asked.get("shard", ""))
+    going_on = {metric.name for metric in found.metrics if metric.by_cell or (together and metric.split)}
+    return found, RunFolder.resume(path, lambda sample: sample.metric in {*run.measured, *going_on})
+
+
+def _not_resumed(run: Run, together: bool) -> str:
+    """What would be accepted instead of this run; "" where it is."""
+    asked = {**run.options.defaulted, **run.options.given}
+    if run.parts or "suite" not in asked:
+        return "the folder of a run that `sametask compare` measured"
+    if run.end_reason == "completed":
+        return "a run that was stopped before its end; this one was completed"
+    if together != bool(asked.get("together")):
+        return f"a run that was measured {'with' if together else 'without'} --engine"
+    if together:
+        return ""  # its workers look for themselves
+    then, now = Release.of(run.versions, run.git), Release.of(versions(), revision())
+    if then != now:
+        return f"with the source that began it, {then.sametask} {then.revision}; this is {now.sametask} {now.revision}"
+    here = machine()
+    if (run.machine.cpu, run.machine.cores_count) != (here.cpu, here.cores_count):
+        return f"on the machine that began it, {run.machine.cores_count} cores of {run.machine.cpu}"
+    return ""
 
 
 def begin(plan: Plan, out: Path | str) -> RunFolder:
@@ -111,30 +151,41 @@ def begin(plan: Plan, out: Path | str) -> RunFolder:
 
 
 async def run(plan: Plan, folder: RunFolder, progress: Progress, fleet: Fleet | None = None) -> None:
-    """Measure the plan into the folder, sample by sample. However it ends, run.json says so and what was measured stays.
+    """Measure the plan into the folder, sample by sample, without what the folder has of it. However it ends, run.json says so
+    and what was measured stays. With a `fleet`, its workers measure first all that can be split, and this machine the rest.
 
-    With a `fleet`, its workers measure first all that can be split, and this machine the rest. What an earlier part of a run
-    that is resumed was interrupted in here is not measured again: then the run ends as interrupted.
+    Raises: Unavailable when another process measures into the folder, or when samples cannot be kept.
     """
-    begun = {sample.metric for sample in folder.samples().samples} if fleet else set[str]()
-    with tempfile.TemporaryDirectory(prefix="sametask-") as scratch, folder.recording():
+    with folder.alone(), tempfile.TemporaryDirectory(prefix="sametask-") as scratch, folder.recording():
         if fleet:
             from .shards.coordinator import measure_together
 
             await measure_together(plan, folder, progress, fleet)
-        here = [metric for metric in plan.metrics if not (fleet and metric.split)]
-        for metric in here:
-            if metric.name in begun:
+        measured = {cell_of(sample) for sample in folder.samples().samples}
+        where = _where(plan, folder)
+
+        def wanted(blank: Sample) -> bool:
+            return plan.part.holds(blank) and cell_of(blank) not in measured
+
+        for metric in plan.metrics:
+            if metric.name in folder.run.measured:
                 continue
 
             def tell(done: float, total: float, text: str, title: str = metric.title) -> None:
                 progress(title, done, total, text)
 
-            bench = Bench(plan.variants, plan.effort, plan.seed, Path(scratch), tell, cases=plan.cases)
+            bench = Bench(plan.variants, plan.effort, plan.seed, Path(scratch), tell, cases=plan.cases, wanted=wanted)
             # Closed here and now when a sample cannot be kept: its servers end with this run, not with the collector.
             async with aclosing(metric.measure(bench)) as samples:
                 async for sample in samples:
-                    folder.append(sample)
+                    folder.append(sample.model_copy(update={"where": where}) if where else sample)
             folder.through_with(metric.name)
-    if any(metric.name not in folder.run.measured for metric in here):
-        folder.finish("interrupted")
+
+
+def _where(plan: Plan, folder: RunFolder) -> Where | None:
+    """The label of a part's samples, which will lie beside those of other parts."""
+    if plan.part == WHOLE:
+        return None
+    where = Where(host=host_name(), worker=f"shard {plan.part.named}")
+    folder.add_host(where.host, Host(machine=folder.run.machine, versions=folder.run.versions))
+    return where

@@ -5,4 +5,4 @@ from .derive import derive
 from .measure import SPLIT, measure
 from .present import present
 
-METRIC = Metric("long_haul", "Async long haul", 30, measure, derive, present, SPLIT)
+METRIC = Metric("long_haul", "Async long haul", 30, measure, derive, present, SPLIT, by_cell=True)

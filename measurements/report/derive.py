@@ -73,6 +73,17 @@ def _hosts(run: Run, samples: Sequence[Sample]) -> list[Row]:
     return rows
 
 
+def _missing(run: Run) -> dict[str, str]:
+    """What is not there of a run that was merged, by its shard."""
+    if not run.parts:
+        return {}
+    ends = {part.shard: part.end_reason for part in run.parts}
+    every = [f"{number + 1}/{of}" for of in [int(run.parts[0].shard.partition("/")[2])] for number in range(of)]
+    absent = {shard: f"shard {shard} is not among the runs that were merged" for shard in every if shard not in ends}
+    cut = {shard: f"shard {shard} was not measured to its end" for shard, end in ends.items() if end != "completed"}
+    return absent | cut
+
+
 def _variants(run: Run, samples: Sequence[Sample]) -> list[str]:
     return list(dict.fromkeys([*run.variants, *sorted({sample.variant for sample in samples if sample.variant})]))
 
@@ -88,9 +99,14 @@ def _told(samples: Iterable[Sample], status: Status) -> list[Row]:
 
 
 def _unreached(run: Run, samples: Sequence[Sample]) -> list[Row]:
-    """What was planned and has no sample of any status. A variant counts as reached when any metric sampled it."""
+    """What was planned and has no sample of any status. A variant counts as reached when any metric sampled it. Of a merged run
+    also the parts that were not there, or not measured to their end.
+    """
     metrics, variants = {sample.metric for sample in samples}, {sample.variant for sample in samples}
-    rows: list[Row] = []
+    rows: list[Row] = [
+        {"metric": "", "variant": "", "cell": {"shard": shard}, "reason": reason, "count": 0}
+        for shard, reason in _missing(run).items()
+    ]
     for metric in run.metrics:
         if metric not in metrics:
             rows.append({"metric": metric, "variant": "", "cell": {}, "reason": NO_SAMPLE, "count": 0})

@@ -80,6 +80,7 @@ def compose(report: Mapping[str, Any], metrics: Mapping[str, Metric]) -> Documen
     facts = [
         ("Suite", run["suite"]),
         *([("Agent", own)] if (own := run["options"]["given"].get("agent")) else []),
+        *([("Shard", shard)] if (shard := run["options"]["given"].get("shard")) else []),
         ("Started", moment(run["started"])),
         ("Took", duration(run["started"], run.get("ended"))),
         ("Source", f"{git['commit'][:7]}{' with uncommitted changes' if git['dirty'] else ''}" if git else "not a checkout"),
@@ -182,6 +183,9 @@ def _notices(report: Mapping[str, Any]) -> list[Notice]:
             notices.append(Notice("bad", "This run failed before its end.", [run.get("error") or "no error was recorded"]))
         case _:
             notices.append(Notice("warn", "This run never said that it ended: it was killed, or is still going.", []))
+    if pauses := run.get("pauses"):
+        title = f"This run was interrupted and resumed {'once' if len(pauses) == 1 else f'{len(pauses)} times'}."
+        notices.append(Notice("warn", title, [_paused(pause) for pause in pauses]))
     if counts["torn_line"]:
         lines = ["The last line of samples.jsonl was cut off in mid-write. It is left out; every line before it is whole."]
         notices.append(Notice("warn", "One sample is torn.", lines))
@@ -193,6 +197,11 @@ def _notices(report: Mapping[str, Any]) -> list[Notice]:
         line = f"Revision {git['commit'][:7]} alone does not give these results."
         notices.append(Notice("warn", "The source had uncommitted changes.", [line]))
     return notices
+
+
+def _paused(pause: Mapping[str, Any]) -> str:
+    stopped = f"stopped {moment(pause['stopped'])} ({pause['end_reason']})" if pause["stopped"] else "killed, nobody knows when"
+    return f"{stopped}; resumed {moment(pause['resumed'])}."
 
 
 def _where(row: Row) -> str:

@@ -26,11 +26,10 @@ from ...agents.events import Artifact, ArtifactEmitted, DataPart, Event, OpenQue
 from ...agents.runtime import open_engine
 from ..bench import Bench
 from ..metric import Metric, Split
-from ..run_folder import SAMPLES_JSONL, RunFolder
+from ..run_folder import RunFolder
 from ..samples import Sample, first_of
 from ..suite import Plan
 from .contract import ACCEPTED, AGENT, BLOCK, CLOCK_QUESTION, SKILL, Accepted, BlockReport, Done, Release, Shard, cell_of
-from .host import Lock
 from .worker import local_workers
 
 Told = TypeVar("Told", bound=BaseModel)
@@ -84,12 +83,8 @@ async def measure_together(
 ) -> None:
     """Measure every metric of the plan that can be split, one after the other.
 
-    Raises: Unavailable when nobody takes a shard, when another process measures into the folder, or for what a worker started
-    here says.
+    Raises: Unavailable when nobody takes a shard, or for what a worker started here says.
     """
-    lock = Lock(folder.path / SAMPLES_JSONL)
-    if not lock.take():
-        raise Unavailable(f"{folder.path} is being measured into by another process; accepted: when that has ended")
     try:
         async with local_workers(fleet.engine, fleet.workers):
             for metric in plan.metrics:
@@ -98,8 +93,6 @@ async def measure_together(
                     folder.through_with(metric.name)
     except ExceptionGroup as group:
         raise first_of(group) from None
-    finally:
-        lock.leave()
 
 
 def _tickets(plan: Plan, folder: RunFolder, metric: Metric, split: Split) -> list[Ticket]:
