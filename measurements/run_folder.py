@@ -241,9 +241,13 @@ class RunFolder:
 
     @contextmanager
     def alone(self) -> Generator[None]:
-        """While it lasts no other process measures into this folder. Raises: Unavailable when one does."""
+        """While it lasts no other process measures into this folder. Raises: Unavailable when one does, or nobody can."""
         lock = Lock(self.path / SAMPLES_JSONL)
-        if not lock.take():
+        try:
+            taken = lock.take()
+        except OSError as error:
+            raise Unavailable(f"{self.path / SAMPLES_JSONL} cannot be written: {_why(error)}") from error
+        if not taken:
             raise Unavailable(f"{self.path} is being measured into by another process; accepted: when that has ended")
         try:
             yield

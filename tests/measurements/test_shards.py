@@ -506,10 +506,10 @@ def test_a_store_that_nobody_else_can_open_is_refused():
 
 def test_only_a_shared_run_is_resumed(tmp_path: Path):
     folder = begin(plan(only=["long-haul"], names=["rest"]), tmp_path)
-    with pytest.raises(InvalidInput, match=r"resume: .* accepted: the folder of a run that was measured with --engine"):
-        resume(folder.path)
+    with pytest.raises(InvalidInput, match=r"resume: .* accepted: a run that was measured with --engine"):
+        resume(folder.path, together=True)
     asked = plan("full", ["long-haul", "throughput"], ["rest", "grpc"], 5, together=True)
-    again, found = resume(begin(asked, tmp_path).path)
+    again, found = resume(begin(asked, tmp_path).path, together=True)
     assert again == asked
     assert found.run.id
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -122,11 +123,18 @@ def counting(left: list[str]) -> Metric:
 
 async def test_a_sample_that_cannot_be_kept_fails_the_run_and_ends_what_measured_it(tmp_path: Path):
     left: list[str] = []
-    asked = replace(small(), metrics=(counting(left),))
+    counted = counting(left)
+
+    async def breaking(bench: Bench) -> AsyncGenerator[Sample]:
+        samples.unlink()
+        samples.mkdir()
+        async with aclosing(counted.measure(bench)) as every:
+            async for sample in every:
+                yield sample
+
+    asked = replace(small(), metrics=(replace(counted, measure=breaking),))
     folder = begin(asked, tmp_path)
     samples = folder.path / "samples.jsonl"
-    samples.unlink()
-    samples.mkdir()
     with pytest.raises(Unavailable, match=r"samples\.jsonl cannot be written"):
         await run(asked, folder, silent)
     assert left == ["closed"]
