@@ -190,7 +190,7 @@ async def connect_grpc(url: str, settings: ClientSettings = ClientSettings()) ->
     InvalidInput when the card does not offer the binding.
     """
     async with _http(url, settings) as http:
-        card = await _card(http, url)
+        card = await _card(http, url, settings.answer_limit_s)
     address = _offered(card, TransportProtocol.GRPC, url)
     async with channel(address, settings, idempotent=IDEMPOTENT) as shared:
         yield A2AClient(card, grpc_client(shared, card, streaming=False), grpc_client(shared, card, streaming=True), settings)
@@ -210,7 +210,7 @@ def connect_http(url: str, settings: ClientSettings = ClientSettings()) -> Abstr
 async def _connect_http(binding: TransportProtocol, url: str, settings: ClientSettings) -> AsyncGenerator[A2AClient]:
     # Comments keep a silent stream alive, and only HTTP sees them: there the silence is bounded, not between updates.
     async with _http(url, settings, read_s=settings.idle_timeout_s) as http:
-        card = await _card(http, url)
+        card = await _card(http, url, settings.answer_limit_s)
         _offered(card, binding, url)
         unary, streaming = (http_client(http, binding, card, streaming=streaming) for streaming in (False, True))
         yield A2AClient(card, unary, streaming, replace(settings, idle_timeout_s=None))
@@ -236,9 +236,13 @@ async def _http(url: str, settings: ClientSettings, read_s: float | None = None)
         yield http
 
 
-async def _card(http: httpx.AsyncClient, url: str) -> AgentCard:
+async def _card(http: httpx.AsyncClient, url: str, limit_s: float | None) -> AgentCard:
     try:
-        return await A2ACardResolver(http, url).get_agent_card()
+        # What the client's own timeouts allow is for its streams.
+        async with asyncio.timeout(limit_s):
+            return await A2ACardResolver(http, url).get_agent_card()
+    except TimeoutError:
+        raise ConnectionLost(f"no agent card came from {url} within {limit_s:g} s") from None
     except AgentCardResolutionError as error:
         if error.status_code is not None:
             raise from_peer(f"no agent card at {url}: HTTP status {error.status_code}", http=error.status_code) from error
