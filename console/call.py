@@ -14,7 +14,7 @@ import anyio
 from rich.console import Console
 
 from ..agents.contract import Roster
-from ..agents.errors import ConnectionLost, InvalidInput, SametaskError, Unavailable, UnknownAgent, UnknownSkill
+from ..agents.errors import ConnectionLost, InvalidInput, SametaskError, Unavailable, UnknownAgent, UnknownSkill, UnknownTask
 from ..agents.events import OpenQuestion, Snapshot, StateChanged, Task
 from ..protocols.client import AgentClient, AgentInfo, ClientSettings, SkillInfo, outcome
 from ..protocols.following import Follower
@@ -195,6 +195,8 @@ class _Run:
         """What there is to know of a task that is left to its server; "" where there is none."""
         follower = self._follower
         if not self._call.url or (follower.state and follower.state.terminal):
+            return ""
+        if isinstance(error, UnknownTask):  # mistyped, or removed meanwhile
             return ""
         if follower.task_id:
             return f"the task goes on, follow it with --task {follower.task_id}"

@@ -31,9 +31,9 @@ TEAM: tuple[str, ...] = ()
 class Effort:
     """How much a suite measures. Units: `delays_ms` are injected round-trip times; `deadline_s` is when a task counts as
     hung; `load_s` is how long a stretch of load is; `outage_s` is how long a fault takes away what it gives back; `scale`
-    multiplies the long waits of a scenario. `lanes` is how many variants are timed at once, each by a server and a
-    client of its own; `stock` says whether stock rows are measured without being named, and `whole` whether every cell of
-    a metric is.
+    multiplies the long waits of a scenario, and its thousands. `lanes` is how many variants are timed at once, each by a
+    server and a client of its own; `stock` says whether stock rows are measured without being named, and `whole` whether
+    every cell of a metric is.
     """
 
     name: str
@@ -177,7 +177,8 @@ class Station:
     @property
     def _options(self) -> ServerOptions:
         advertise = {name: tap.address for name, tap in self.taps.items()}
-        return ServerOptions((self.variant,), self._engine, self._agents, advertise=advertise)
+        own = ("127.0.0.1",)  # where a scenario listens for webhooks
+        return ServerOptions((self.variant,), self._engine, self._agents, advertise=advertise, allow_webhooks=own)
 
     @property
     def _stdio(self) -> StdioTap | None:

@@ -59,12 +59,15 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """One part of a report. `text` is plain sentences (Markdown inline marks allowed)."""
+    """One part of a report. `text` is plain sentences (Markdown inline marks allowed). One that is `folded` is long: its charts
+    and tables stand closed in the page, and a terminal only says that it is there.
+    """
 
     title: str
     text: str
     tables: Sequence[Table] = ()
     charts: Sequence[Chart] = ()
+    folded: bool = False
 
 
 Block = dict[str, Any]

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from . import tasks_pb2 as sametask_dot_proto_dot_tasks__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asametask/proto/probe.proto\x12\x11sametask.probe.v1\x1a\x1asametask/proto/tasks.proto\")\n\x0b\x45\x63hoRequest\x12\x11\n\x04text\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_text\"\x19\n\tEchoReply\x12\x0c\n\x04text\x18\x01 \x01(\t\"\xb5\x01\n\x0bWorkRequest\x12\x12\n\x05steps\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x14\n\x07step_ms\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x10\n\x03\x61sk\x18\x03 \x01(\x08H\x02\x88\x01\x01\x12\x13\n\x06ledger\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x1a\n\rpayload_bytes\x18\x05 \x01(\x05H\x04\x88\x01\x01\x42\x08\n\x06_stepsB\n\n\x08_step_msB\x06\n\x04_askB\t\n\x07_ledgerB\x10\n\x0e_payload_bytes\"=\n\nWorkReport\x12\r\n\x05steps\x18\x01 \x01(\x05\x12\x10\n\x08\x65xecuted\x18\x02 \x01(\x05\x12\x0e\n\x06\x61nswer\x18\x03 \x01(\t\"\x86\x01\n\x08\x44\x65\x63ision\x12\x32\n\x06\x63hoice\x18\x01 \x01(\x0e\x32\".sametask.probe.v1.Decision.Choice\"F\n\x06\x43hoice\x12\x16\n\x12\x43HOICE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43HOICE_CONTINUE\x10\x01\x12\x0f\n\x0b\x43HOICE_STOP\x10\x02\x32\xc6\x03\n\x05Probe\x12_\n\x04\x45\x63ho\x12\x1e.sametask.probe.v1.EchoRequest\x1a\x1c.sametask.probe.v1.EchoReply\"\x19\xa2\xbb\x18\x15\n\x13Give back the text.\x12\xc0\x01\n\x04Work\x12\x1e.sametask.probe.v1.WorkRequest\x1a\x1c.sametask.tasks.v1.TaskEvent\"x\xa2\xbb\x18t\nTDo the steps one by one; each leaves a line in the ledger, an artifact and progress.\x12\x1csametask.probe.v1.WorkReport0\x01\x12\x44\n\tStartWork\x12\x1e.sametask.probe.v1.WorkRequest\x1a\x17.sametask.tasks.v1.Task\x1aS\xa2\xbb\x18OLeaves a mark for every step, so that what is lost or done twice can be countedb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asametask/proto/probe.proto\x12\x11sametask.probe.v1\x1a\x1asametask/proto/tasks.proto\")\n\x0b\x45\x63hoRequest\x12\x11\n\x04text\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_text\"\x19\n\tEchoReply\x12\x0c\n\x04text\x18\x01 \x01(\t\"\xf9\x01\n\x0bWorkRequest\x12\x12\n\x05steps\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x14\n\x07step_ms\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x10\n\x03\x61sk\x18\x03 \x01(\x08H\x02\x88\x01\x01\x12\x13\n\x06ledger\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x1a\n\rpayload_bytes\x18\x05 \x01(\x05H\x04\x88\x01\x01\x12\x12\n\x05marks\x18\x06 \x01(\x05H\x05\x88\x01\x01\x12\x16\n\tsilent_ms\x18\x07 \x01(\x05H\x06\x88\x01\x01\x42\x08\n\x06_stepsB\n\n\x08_step_msB\x06\n\x04_askB\t\n\x07_ledgerB\x10\n\x0e_payload_bytesB\x08\n\x06_marksB\x0c\n\n_silent_ms\"=\n\nWorkReport\x12\r\n\x05steps\x18\x01 \x01(\x05\x12\x10\n\x08\x65xecuted\x18\x02 \x01(\x05\x12\x0e\n\x06\x61nswer\x18\x03 \x01(\t\"\x86\x01\n\x08\x44\x65\x63ision\x12\x32\n\x06\x63hoice\x18\x01 \x01(\x0e\x32\".sametask.probe.v1.Decision.Choice\"F\n\x06\x43hoice\x12\x16\n\x12\x43HOICE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43HOICE_CONTINUE\x10\x01\x12\x0f\n\x0b\x43HOICE_STOP\x10\x02\x32\xc6\x03\n\x05Probe\x12_\n\x04\x45\x63ho\x12\x1e.sametask.probe.v1.EchoRequest\x1a\x1c.sametask.probe.v1.EchoReply\"\x19\xa2\xbb\x18\x15\n\x13Give back the text.\x12\xc0\x01\n\x04Work\x12\x1e.sametask.probe.v1.WorkRequest\x1a\x1c.sametask.tasks.v1.TaskEvent\"x\xa2\xbb\x18t\nTDo the steps one by one; each leaves a line in the ledger, an artifact and progress.\x12\x1csametask.probe.v1.WorkReport0\x01\x12\x44\n\tStartWork\x12\x1e.sametask.probe.v1.WorkRequest\x1a\x17.sametask.tasks.v1.Task\x1aS\xa2\xbb\x18OLeaves a mark for every step, so that what is lost or done twice can be countedb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,13 +43,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ECHOREPLY']._serialized_start=120
   _globals['_ECHOREPLY']._serialized_end=145
   _globals['_WORKREQUEST']._serialized_start=148
-  _globals['_WORKREQUEST']._serialized_end=329
-  _globals['_WORKREPORT']._serialized_start=331
-  _globals['_WORKREPORT']._serialized_end=392
-  _globals['_DECISION']._serialized_start=395
-  _globals['_DECISION']._serialized_end=529
-  _globals['_DECISION_CHOICE']._serialized_start=459
-  _globals['_DECISION_CHOICE']._serialized_end=529
-  _globals['_PROBE']._serialized_start=532
-  _globals['_PROBE']._serialized_end=986
+  _globals['_WORKREQUEST']._serialized_end=397
+  _globals['_WORKREPORT']._serialized_start=399
+  _globals['_WORKREPORT']._serialized_end=460
+  _globals['_DECISION']._serialized_start=463
+  _globals['_DECISION']._serialized_end=597
+  _globals['_DECISION_CHOICE']._serialized_start=527
+  _globals['_DECISION_CHOICE']._serialized_end=597
+  _globals['_PROBE']._serialized_start=600
+  _globals['_PROBE']._serialized_end=1054
 # @@protoc_insertion_point(module_scope)

@@ -20,18 +20,22 @@ class EchoReply(_message.Message):
     def __init__(self, text: _Optional[str] = ...) -> None: ...
 
 class WorkRequest(_message.Message):
-    __slots__ = ("steps", "step_ms", "ask", "ledger", "payload_bytes")
+    __slots__ = ("steps", "step_ms", "ask", "ledger", "payload_bytes", "marks", "silent_ms")
     STEPS_FIELD_NUMBER: _ClassVar[int]
     STEP_MS_FIELD_NUMBER: _ClassVar[int]
     ASK_FIELD_NUMBER: _ClassVar[int]
     LEDGER_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MARKS_FIELD_NUMBER: _ClassVar[int]
+    SILENT_MS_FIELD_NUMBER: _ClassVar[int]
     steps: int
     step_ms: int
     ask: bool
     ledger: str
     payload_bytes: int
-    def __init__(self, steps: _Optional[int] = ..., step_ms: _Optional[int] = ..., ask: _Optional[bool] = ..., ledger: _Optional[str] = ..., payload_bytes: _Optional[int] = ...) -> None: ...
+    marks: int
+    silent_ms: int
+    def __init__(self, steps: _Optional[int] = ..., step_ms: _Optional[int] = ..., ask: _Optional[bool] = ..., ledger: _Optional[str] = ..., payload_bytes: _Optional[int] = ..., marks: _Optional[int] = ..., silent_ms: _Optional[int] = ...) -> None: ...
 
 class WorkReport(_message.Message):
     __slots__ = ("steps", "executed", "answer")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidInput, Unavailable
-from .urls import is_distributed, postgres_url, sqlite_path
+from .urls import is_distributed, postgres_url, shown, sqlite_path
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -29,8 +29,12 @@ def open_engine(url: str, roster: Roster, *, listens: bool = True) -> AbstractAs
         from .distributed.engine import EngineSettings as Settings
         from .distributed.engine import PostgresEngine
 
-        address, settings = postgres_url(url)
-        return PostgresEngine.open(address, roster, Settings(listens=listens, **settings))
+        address, given = postgres_url(url)
+        settings = Settings(listens=listens, **given)
+        if settings.lease_s <= settings.beat_s:  # who is well would be taken for hung
+            accepted = f"lease_s: more than beat_s ({settings.beat_s:g}) is accepted"
+            raise InvalidInput("engine", shown(url), accepted)
+        return PostgresEngine.open(address, roster, settings)
     path, settings = sqlite_path(url)
     from .embedded.engine import EngineSettings, SqliteEngine
 

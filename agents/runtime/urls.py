@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -54,9 +55,14 @@ def postgres_url(url: str) -> tuple[str, dict[str, Any]]:
 
 def _seconds(url: str, value: str, name: str) -> float:
     try:
-        return float(value)
+        seconds = float(value)
     except ValueError:
-        raise InvalidInput("engine", url, f"{name}: a number of seconds is accepted") from None
+        seconds = math.nan
+    # A key that lives for no time names its task while that runs; a lease or a pause of none would only spin.
+    if not math.isfinite(seconds) or seconds < 0 or (seconds == 0 and name != "key_lifetime_s"):
+        least = "0 or more" if name == "key_lifetime_s" else "above 0"
+        raise InvalidInput("engine", url, f"{name}: a number of seconds, {least}, is accepted")
+    return seconds
 
 
 def shown(url: str) -> str:

@@ -14,12 +14,13 @@ from typing import Any, Literal, Protocol
 
 import anyio
 
-from ...agents.events import Event, Task
+from ...agents.events import Event, Snapshot, Task
 from ...protocols.client import ClientSettings
 from ..bench import Station
 from ..wire.faults.contract import Fault, Line
+from ..wire.tap import Tap
 from ..wire.trigger import Link
-from .ledger import Deeds, Told
+from .ledger import Deeds, Mark, Told
 
 AGENT, SKILL = "probe", "work"
 STEPS, STEP_MS = 20, 20
@@ -45,9 +46,10 @@ class Cell:
 
 @dataclass
 class World(Line):
-    """The line and the server at its end."""
+    """The line and the server at its end; `receiver` is the line to the client's webhook, where it has one."""
 
     station: Station = field(kw_only=True)
+    receiver: Tap | None = None
 
 
 class Caller(Protocol):
@@ -77,9 +79,13 @@ class Trial:
     """One trial while it runs.
 
     Shape: `told` is the ledger of its (first) client, `others` those of further ones; `extra` are values that the scenario
-    adds to the sample. Events: `asked`: the client was told of a question; `struck`: the fault has begun to strike; `over`:
-    and has brought back what it took away. Units: `struck_at` and `over_at` are monotonic seconds; `deadline_s` is when it
-    has hung; `outage_s` is how long a fault takes away what it gives back; `scale` multiplies a scenario's long waits.
+    adds to the sample. Its client is owed `marks` marks for each of the `steps`, of these `kinds`. `receiver` is the line to
+    its webhook. Events: `named`: a client was told its task's id; `asked`: a stream has ended with a question; `in_flight`:
+    every task was acknowledged; `received`: some of the deliveries to its webhook were accepted; `struck`: the fault has begun
+    to strike; `over`: and has brought back what it took away. Units: `struck_at` and `over_at` are monotonic seconds;
+    `deadline_s` is when it has hung; `outage_s` is how long a fault takes away what it gives back; `scale` multiplies a
+    scenario's long waits and its thousands; `silent_s` is how long the work says nothing after its first step, and
+    `longest_step_s` how long it may be from one deed to the next.
     """
 
     station: Station
@@ -92,10 +98,18 @@ class Trial:
     scale: float
     new_caller: Callable[[Told], Caller] = field(init=False)
     steps: int = STEPS
+    marks: int = 1
+    kinds: tuple[str, ...] = ("artifact", "progress")
+    receiver: Tap | None = None
+    silent_s: float = 0.0
+    longest_step_s: float = STEP_MS / 1000
     told: Told = field(default_factory=Told)
     others: list[Told] = field(default_factory=list[Told])
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
+    named: anyio.Event = field(default_factory=anyio.Event)
     asked: anyio.Event = field(default_factory=anyio.Event)
+    in_flight: anyio.Event = field(default_factory=anyio.Event)
+    received: anyio.Event = field(default_factory=anyio.Event)
     struck: anyio.Event = field(default_factory=anyio.Event)
     over: anyio.Event = field(default_factory=anyio.Event)
     struck_at: float | None = None
@@ -106,13 +120,20 @@ class Trial:
         """What tells this trial's request from every other message on the wire."""
         return self.deeds.path.name
 
+    @property
+    def expected(self) -> frozenset[Mark]:
+        """What its client is to be told."""
+        return frozenset((kind, k) for kind in self.kinds for k in range(1, self.steps * self.marks + 1))
+
     def caller(self, told: Told | None = None) -> Caller:
         """A new client of this trial's kind."""
         return self.new_caller(told or self.told)
 
     def request(self, **fields: Any) -> dict[str, Any]:
         """The probe's input, with this trial's ledger."""
-        self.steps = fields.get("steps", STEPS)
+        self.steps, self.marks = fields.get("steps", STEPS), fields.get("marks", 1)
+        self.silent_s = fields.get("silent_ms", 0) / 1000
+        self.longest_step_s = self.silent_s + fields.get("step_ms", STEP_MS) / 1000
         return {"steps": STEPS, "step_ms": STEP_MS, "ledger": str(self.deeds.path), **fields}
 
     async def follow(self, events: AsyncGenerator[Event], told: Told | None = None) -> None:
@@ -121,9 +142,11 @@ class Trial:
         async with aclosing(events):
             async for event in events:
                 told.hear(event)
-                if told.question is not None:
-                    self.asked.set()
+                if isinstance(event.body, Snapshot):
+                    self.named.set()
         told.stream_ended()
+        if told.question is not None:
+            self.asked.set()
 
 
 Judge = Callable[[Trial, Exception | None], tuple[Verdict, str]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, cast
 
 from ...agents.events import Task, TaskState
@@ -16,16 +17,19 @@ def judge(trial: Trial, error: Exception | None) -> tuple[Verdict, str]:
     has it, and one took place twice, by one task or by two. `failed_cleanly`: it holds a definite error, and the work is
     indeed not done. `lost`: it was told something that is not so, or left without the result of work that was done.
     """
-    effects = trial.deeds.effects()
-    whole = set(effects) == set(range(1, trial.steps + 1))
-    end = trial.told.end
+    return judge_told(trial.told, trial.deeds.effects(), trial.steps, error, len(trial.deeds.tasks()))
+
+
+def judge_told(told: Told, effects: Counter[int], steps: int, error: Exception | None, tasks: int = 1) -> tuple[Verdict, str]:
+    """As `judge`, of one client and the side effects of the work that it asked for, by so many tasks."""
+    whole = set(effects) == set(range(1, steps + 1))
+    end = told.end
     if error is None and end is not None and end.state is TaskState.COMPLETED:
         result: Any = end.result
-        if not whole or not isinstance(result, dict) or cast(dict[str, Any], result).get("steps") != trial.steps:
-            return "lost", f"completed was told with {result}, and {len(effects)} of {trial.steps} steps were done"
-        again = sum(effects.values()) - trial.steps
+        if not whole or not isinstance(result, dict) or cast(dict[str, Any], result).get("steps") != steps:
+            return "lost", f"completed was told with {result}, and {len(effects)} of {steps} steps were done"
+        again = sum(effects.values()) - steps
         if again:
-            tasks = len(trial.deeds.tasks())
             by = f", by {tasks} tasks" if tasks > 1 else ""
             return "duplicated", f"{again} of {sum(effects.values())} side effects repeated one that had taken place{by}"
         return "delivered", ""
@@ -49,12 +53,12 @@ def values(trial: Trial, finished_at: float) -> dict[str, Any]:
     `looked_finished`: a stream ended as if all had been told, and it had not.
     """
     told = [trial.told, *trial.others]
-    expected = {(kind, k) for kind in ("artifact", "progress") for k in range(1, trial.steps + 1)}
+    expected = trial.expected
     effects = trial.deeds.effects()
     return {
         "events_expected_count": len(expected) * len(told),
         "events_live_count": sum(len({mark for _, mark in each.live}) for each in told),
-        "events_lost_count": sum(len(expected - set(each.known)) for each in told),
+        "events_lost_count": sum(len(expected - each.known.keys()) for each in told),
         "events_duplicated_count": sum(each.duplicates() for each in told),
         "events_reordered_count": sum(each.reordered() for each in told),
         "effects_duplicated_count": sum(effects.values()) - len(effects),

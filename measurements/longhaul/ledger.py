@@ -45,6 +45,14 @@ class Deeds:
         """How often the side effect of each step took place, over all tasks."""
         return Counter(deed.step for deed in self.all() if not deed.again)
 
+    def effects_by_task(self) -> dict[str, Counter[int]]:
+        """How often the side effect of each step took place, for each task that has one."""
+        found: dict[str, Counter[int]] = {}
+        for deed in self.all():
+            if not deed.again:
+                found.setdefault(deed.task_id, Counter())[deed.step] += 1
+        return found
+
     def rerun(self) -> int:
         """How many executions repeated a step of the same task."""
         deeds = self.all()
@@ -72,7 +80,8 @@ class Entry:
 class Told:
     """The client's side: every mark with the time it was told, live (as an event of its own) or in a snapshot.
 
-    `question` is the one that is open; `looked_finished` says that a stream ended as if all had been told, and it had not.
+    `task_id` is the task that it was shown last, `error` what it was left with. `question` is the one that is open;
+    `looked_finished` says that a stream ended as if all had been told, and it had not.
     Units: monotonic seconds.
     """
 
@@ -84,6 +93,8 @@ class Told:
     entries: list[Entry] = field(default_factory=list[Entry])
     question: OpenQuestion | None = None
     end: Task | StateChanged | None = None
+    task_id: str = ""
+    error: Exception | None = None
     looked_finished: bool = False
 
     def hear(self, event: Event) -> None:
@@ -109,6 +120,7 @@ class Told:
         """Enter a task as the client was shown it whole."""
         now = time.monotonic() if now is None else now
         self.statements.append(now)
+        self.task_id = task.id
         self.note(f"shown the task: {task.state}, {len(task.artifacts)} artifacts", now)
         for mark in _marks(task.artifacts, task.progress):
             self.known.setdefault(mark, now)

@@ -104,7 +104,9 @@ async def _before_response(trial: Trial) -> Held:
         request.completes(message, link)
         return message.begin if request.answers(message, link) else None
 
-    return await _Hold(notice).reached(trial)
+    held = await _Hold(notice).reached(trial)
+    await trial.deeds.reach(1)  # a stream's head says nothing of the work: some servers send it first
+    return held
 
 
 async def _at_event(trial: Trial, offset: Callable[[Message, int, int], int | None]) -> Held | None:
@@ -145,11 +147,22 @@ async def _inside_event(trial: Trial) -> Held | None:
 
 
 async def _after_side_effect(trial: Trial) -> None:
+    """Where the step is followed by a silence, well inside of that."""
     await trial.deeds.reach(trial.draw.randint(1, max(1, trial.steps // 2)))
+    if trial.silent_s:
+        await anyio.sleep(trial.draw.uniform(0.25, 0.75) * trial.silent_s)
 
 
 async def _waiting_for_answer(trial: Trial) -> None:
     await trial.asked.wait()
+
+
+async def _in_flight(trial: Trial) -> None:
+    await trial.in_flight.wait()
+
+
+async def _between_deliveries(trial: Trial) -> None:
+    await trial.received.wait()
 
 
 async def _after_completion(trial: Trial) -> Held:
@@ -178,10 +191,12 @@ POINTS = (
     NOWHERE,
     Point("before_send", "before the server has the request", 10, _before_send),
     Point("request_sent", "once the request is sent", 20, _request_sent),
-    Point("before_response", "before its answer arrives", 30, _before_response),
+    Point("before_response", "when the work has begun, before an answer arrives", 30, _before_response),
+    Point("in_flight", "while every task is under way", 35, _in_flight, idle=True),
     Point("after_side_effect", "after a step was done", 40, _after_side_effect),
     Point("between_events", "between two events", 50, _between_events),
     Point("inside_event", "inside an event", 60, _inside_event),
+    Point("between_deliveries", "between two deliveries to a webhook", 65, _between_deliveries, idle=True),
     Point("waiting_for_answer", "while the task waits for an answer", 70, _waiting_for_answer, idle=True),
     Point("any_moment", "at any moment", 75, _at_any_moment, idle=True),
     Point("after_completion", "after the end, before it is read", 80, _after_completion),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from random import Random
 from typing import Any
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from ...agents.errors import SametaskError
 from ...protocols.client import ClientSettings
@@ -22,7 +24,7 @@ from .ledger import Deeds
 
 APART_S = 0.02
 SETTLED_S = 0.25
-"""No new deed for so long, with a server that is up, is no deed any more."""
+"""No new deed for so long (and a step), with a server that is up, is no deed any more."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,13 @@ async def run_trial(
                 group.start_soon(_strike, trial, world, fault, point)
             try:
                 with anyio.move_on_after(trial.deadline_s) as patience:
-                    async with callers(trial):
-                        await scenario.act(trial)
+                    try:
+                        async with callers(trial):
+                            await scenario.act(trial)
+                    except asyncio.CancelledError:
+                        # grpc.aio raises one of its own in the stead of the scope's, which would not know it again.
+                        await checkpoint()
+                        raise
                 hung = patience.cancelled_caught
             except SametaskError as raised:
                 error = raised
@@ -95,7 +102,7 @@ async def run_trial(
             finished_at = time.monotonic()
             if error is not None:
                 with anyio.move_on_after(trial.deadline_s):
-                    await _settled(trial)
+                    await settled(trial)
             # Not cancelled: a server that was killed must be back before the next trial.
             with anyio.move_on_after(trial.deadline_s):
                 if trial.struck.is_set() or not error:
@@ -120,7 +127,9 @@ async def run_trial(
     answered = [line for line in counts.fingerprint if " -> ?" not in line]
     if foreign := [line for line in answered if not station.variant.speaks(line)]:
         raise TrialBroken(f"this is not {station.variant.name}: the wire carried {foreign[0]!r}")
-    verdict, reason = ("hung", "nothing final by the deadline") if hung else (scenario.judge or judge)(trial, error)
+    verdict, reason = (scenario.judge or judge)(trial, error)
+    if hung:
+        verdict, reason = "hung", "nothing final by the deadline"
     cost = {
         "requests_count": counts.requests,
         "connections_count": counts.connections,
@@ -129,19 +138,22 @@ async def run_trial(
     return Outcome(verdict, trial, values(trial, finished_at) | cost, reason)
 
 
-async def _settled(trial: Trial) -> None:
+async def settled(trial: Trial) -> None:
     """Return when what the server does for this trial is done, or goes no further: what a client was left with is judged by
     what became of the work, not by how far it was just then.
     """
+    # A server that keeps its tasks itself does not say that it is in the middle of a step.
+    quiet_s = SETTLED_S + (trial.longest_step_s if trial.station.variant.stock_of else 0.0)
     seen = -1
     while (done := len(trial.deeds.all())) > seen or await trial.station.busy():
         seen = done
-        await anyio.sleep(SETTLED_S)
+        await anyio.sleep(quiet_s)
 
 
 async def _strike(trial: Trial, world: World, fault: AnyFault, point: Point) -> None:
     if (held := await point.reach(trial)) is not None:
         world.link, world.release = held.link, held.release
+    world.receiver = trial.receiver
     trial.struck_at = time.monotonic()
     trial.struck.set()
     try:

@@ -28,6 +28,8 @@ class WorkRequest(Frozen):
     ask: bool = Field(default=False, description="true: ask the caller once, half-way")
     ledger: str = Field(default="", max_length=4096, description="file that each executed step appends a line to; empty: none")
     payload_bytes: int = Field(default=0, ge=0, le=1_000_000, description="size of each step's mark, 0 to 1,000,000 bytes")
+    marks: int = Field(default=1, ge=1, le=10_000, description="marks that each step tells of in one go, 1 to 10,000")
+    silent_ms: int = Field(default=0, ge=0, le=3_600_000, description="how much longer step 2 works, 0 to 3,600,000 ms")
 
 
 class WorkReport(Frozen):
@@ -53,8 +55,8 @@ async def echo(request: EchoRequest) -> EchoReply:
 
 @agent.skill
 async def work(request: WorkRequest, task: TaskContext) -> WorkReport:
-    """Do the steps one by one; each leaves an artifact, progress, and a line in the ledger: task, step, monotonic seconds, and
-    `again` where it had been done.
+    """Do the steps one by one; each leaves its marks, an artifact and progress for each, and a line in the ledger: task, step,
+    monotonic seconds, and `again` where it had been done.
     """
     answer, done = "", 0
     for number in range(1, request.steps + 1):
@@ -62,20 +64,22 @@ async def work(request: WorkRequest, task: TaskContext) -> WorkReport:
             answer = (await task.ask(Question("Continue with the second half?", Decision))).choice
             if answer == "stop":
                 break
-        await task.step(f"mark-{number}", _mark, request.ledger, task.id, number, request.step_ms)
-        text = f"mark {number}".ljust(request.payload_bytes, ".")
-        await task.emit(Artifact(name=f"mark-{number}", parts=(TextPart(text=text),)))
-        await task.progress(number, request.steps)
+        works_ms = request.step_ms + (request.silent_ms if number == 2 else 0)
+        await task.step(f"mark-{number}", _mark, request.ledger, task.id, number, works_ms)
+        for mark in range((number - 1) * request.marks + 1, number * request.marks + 1):
+            text = f"mark {mark}".ljust(request.payload_bytes, ".")
+            await task.emit(Artifact(name=f"mark-{mark}", parts=(TextPart(text=text),)))
+            await task.progress(mark, request.steps * request.marks)
         done = number
     executed = await task.step("count", _count, request.ledger, task.id)
     return WorkReport(steps=done, executed=executed, answer=answer)
 
 
-async def _mark(ledger: str, task_id: str, number: int, step_ms: int) -> int:
+async def _mark(ledger: str, task_id: str, number: int, works_ms: int) -> int:
     """The side effect, under a key, as a payment with an idempotency key is made: executed again it changes nothing, and the
     line says so. Two tasks have two keys.
     """
-    await asyncio.sleep(step_ms / 1000)
+    await asyncio.sleep(works_ms / 1000)
     if ledger:
         key = f"{task_id} {number} "
         again = " again" if Path(ledger).exists() and key in Path(ledger).read_text(encoding="utf-8") else ""  # noqa: ASYNC240
@@ -92,4 +96,5 @@ async def _mark(ledger: str, task_id: str, number: int, step_ms: int) -> int:
 def _count(ledger: str, task_id: str) -> int:
     if not ledger:
         return 0
-    return sum(line.split()[0] == task_id for line in Path(ledger).read_text(encoding="utf-8").splitlines())
+    # The ledger may be that of a thousand tasks.
+    return f"\n{Path(ledger).read_text(encoding='utf-8')}".count(f"\n{task_id} ")

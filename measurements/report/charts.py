@@ -12,7 +12,7 @@ from typing import Any, cast
 import altair as alt
 
 from ..metric import Chart, Row
-from .palette import GRID, INK, MUTED, SURFACE, colour_of, light
+from .palette import GRID, INK, MUTED, SURFACE, colour_of, light, place
 from .wording import number
 
 FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
@@ -21,6 +21,10 @@ WIDTH = 860
 BAND = 22
 GAP = 22
 """Pixels between panels."""
+ROOM = 640
+"""Pixels within which columns are as wide as their names; beyond it the names are slanted."""
+TILE = 32
+"""Pixels of height of a tile: two lines."""
 GLYPHS = 6.6
 """Pixels per character of a label at 12 px, to reserve room for it."""
 
@@ -175,43 +179,53 @@ def lines_with_ci(
     return _finish(_facet(layer, data, kept, facet, panels), data, alt_text)
 
 
-def matrix(
-    rows: Sequence[Row],
-    x: str,
-    y: str = "variant",
-    *,
-    verdict: str = "verdict",
-    text: str = "text",
-    alt_text: str,
-) -> Chart | None:
-    """One tile per row, tinted by its `verdict` (good, warn, bad, none), with its `text` written in it."""
-    kept = [row for row in rows if row.get(verdict)]
-    if not kept:
+def matrix(panels: Mapping[str, Sequence[Row]], y: str = "spot", x: str = "variant", *, alt_text: str) -> Chart | None:
+    """Panels one above another, each with its name: one tile per row, in the colour that its `tint` names in the palette, with
+    its `text` of one or two lines in it. The columns are the same in all panels.
+    """
+    every = [row for rows in panels.values() for row in rows]
+    if not every:
         return None
-    data = [{x: row[x], y: row[y], "verdict": row[verdict], "text": str(row.get(text) or "")} for row in kept]
-    across, down = _values(kept, x, among=rows), _values(kept, y, among=rows)
-    longest = max(len(row["text"]) for row in data)
-    tile = min(max(int(longest * GLYPHS) + 22, 110), 260)
-    tones = ["good", "warn", "bad", "none"]
-    base = alt.Chart().encode(
-        x=alt.X(
-            f"{x}:N",
-            sort=across,
-            title=None,
-            axis=alt.Axis(
-                orient="top", labelAngle=0, domain=False, labelLimit=tile, grid=False, labelFontSize=12, labelColor=INK
+    across = _values(every, x, among=sorted(every, key=lambda row: place(row[x])))
+    longest = max(len(line) for row in every for line in row["text"].split("\n"))
+    tile = max(int(longest * GLYPHS) + 6, 46)
+    margin = _label_width([row[y] for row in every]) * 11 // 12
+    upright = max(tile, _label_width(across))
+    if roomy := margin + upright * len(across) <= ROOM:
+        tile = upright
+    tints = list(dict.fromkeys(row["tint"] for row in every))
+    drawn: list[Any] = []
+    for name, rows in panels.items():
+        down = _values(rows, y)
+        base = alt.Chart(alt.InlineData(values=[{key: row[key] for key in (x, y, "tint", "text")} for row in rows])).encode(
+            x=alt.X(
+                f"{x}:N",
+                title=None,
+                scale=alt.Scale(domain=across),
+                axis=alt.Axis(
+                    orient="top", labelAngle=0 if roomy else -40, domain=False, grid=False, labelFontSize=11, labelColor=INK
+                ),
             ),
-        ),
-        y=alt.Y(f"{y}:N", sort=down, title=None, axis=alt.Axis(domain=False)),
-    )
-    layers: list[Any] = [
-        base.mark_rect(stroke=SURFACE, strokeWidth=3, cornerRadius=5).encode(
-            color=alt.Color("verdict:N", legend=None, scale=alt.Scale(domain=tones, range=[light(tone) for tone in tones]))
-        ),
-        base.mark_text(fontSize=12).encode(text="text:N", color=alt.value(INK)),
-    ]
-    chart = alt.layer(*layers).properties(width=tile * len(across), height=32 * len(down))
-    return _finish(chart, data, alt_text)
+            y=alt.Y(
+                f"{y}:N",
+                title=None,
+                scale=alt.Scale(domain=down),
+                axis=alt.Axis(domain=False, labelFontSize=11, minExtent=margin, maxExtent=margin),
+            ),
+        )
+        tiles = base.mark_rect(stroke=SURFACE, strokeWidth=2, cornerRadius=4).encode(
+            color=alt.Color("tint:N", legend=None, scale=alt.Scale(domain=tints, range=[light(tint) for tint in tints]))
+        )
+        text = base.mark_text(
+            fontSize=11,
+            lineBreak="\n",
+            lineHeight=12,
+            baseline="middle",
+            dy=alt.expr("indexof(datum.text, '\\n') < 0 ? 0 : -6"),
+        ).encode(text="text:N", color=alt.value(INK))
+        heading = alt.TitleParams(name, anchor="start", frame="bounds", fontSize=12.5, fontWeight=600, color=INK, offset=8)
+        drawn.append(alt.layer(tiles, text).properties(width=tile * len(across), height=TILE * len(down), title=heading))
+    return _finish(alt.vconcat(*drawn, spacing=GAP), None, alt_text)
 
 
 def dots(
@@ -278,11 +292,11 @@ def dots(
     return _finish(_facet(layer, data, flat, facet, panels), data, alt_text)
 
 
-def _finish(chart: Any, data: Sequence[Row], alt_text: str) -> Chart:
+def _finish(chart: Any, data: Sequence[Row] | None, alt_text: str) -> Chart:
     # Labels are measured with this machine's fonts and shown with the reader's: some slack keeps them from being cut.
     padding = {"left": 16, "right": 16, "top": 4, "bottom": 4}
-    data_and_room = {"data": alt.InlineData(values=list(data)), "background": "transparent", "padding": padding}
-    styled = chart.properties(**data_and_room).configure(**_config())
+    held = {} if data is None else {"data": alt.InlineData(values=list(data))}
+    styled = chart.properties(**held, background="transparent", padding=padding).configure(**_config())
     return Chart(cast("dict[str, Any]", styled.to_dict()), alt_text)
 
 

@@ -41,6 +41,8 @@ COLOURS: Mapping[str, tuple[str, str]] = {
     "good": ("#cde9df", "#154a3a"),
     "warn": ("#fbe7b9", "#574310"),
     "bad": ("#f8cdbf", "#6b2a17"),
+    "doubled": ("#f0c4e4", "#5c2352"),
+    "hung": ("#cdd3f0", "#2b3670"),
     "none": ("#eceff3", "#222a33"),
 }
 """Name: (light, dark)."""

@@ -44,6 +44,9 @@ def summarise(document: Document, console: Console) -> None:
         console.print()
         console.print(Rule(Text(part.title, style="bold"), align="left", style="dim"))
         for section in part.sections:
+            if section.folded:
+                console.print(Text(f"In the report also: {section.title.lower()}.", style="dim"))
+                continue
             if section.title != part.title:
                 console.print(Text(section.title, style="bold"))
             for block in section.text.strip().split("\n\n"):

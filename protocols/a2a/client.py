@@ -22,6 +22,7 @@ from a2a.types import (
     SendMessageRequest,
     StreamResponse,
     SubscribeToTaskRequest,
+    TaskPushNotificationConfig,
 )
 from a2a.utils.constants import VERSION_HEADER, TransportProtocol
 
@@ -103,7 +104,7 @@ class A2AClient:
 
     def _subscribed(self, task_id: str, after: int) -> AsyncGenerator[Event]:
         request = SubscribeToTaskRequest(id=_named(task_id))
-        return self._follow(self.streaming.subscribe(request, context=self._context(after=after)))
+        return self._follow(self.streaming.subscribe(request, context=self._context(after=after)), after=after)
 
     async def get(self, task_id: str) -> Task:
         request = GetTaskRequest(id=_named(task_id), history_length=0)
@@ -128,22 +129,31 @@ class A2AClient:
         with our_errors():
             await self.unary.cancel_task(CancelTaskRequest(id=_named(task_id)), context=self._bounded)
 
+    async def create_webhook(self, task_id: str, url: str) -> None:
+        """Have the task's updates sent there: CreateTaskPushNotificationConfig."""
+        config = TaskPushNotificationConfig(task_id=_named(task_id), url=url)
+        with our_errors():
+            await self.unary.create_task_push_notification_config(config, context=self._bounded)
+
     async def _send(self, request: SendMessageRequest) -> StreamResponse:
         with our_errors():
             async for response in self.unary.send_message(request, context=self._bounded):
                 return response
         raise ConnectionLost("the server ended the call without an answer")
 
-    async def _follow(self, responses: AsyncIterator[StreamResponse], skill: str = "") -> AsyncGenerator[Event]:
-        """The events of a stream up to its end, which must be the task's end or an open question.
+    async def _follow(self, responses: AsyncIterator[StreamResponse], skill: str = "", after: int = 0) -> AsyncGenerator[Event]:
+        """The events of a stream up to its end, which must be the task's end or an open question. Where they are numbered, what
+        the task is when the stream begins is neither while events above `after` are still to be told.
 
         Raises: ConnectionLost when it ends before that, breaks, or is silent for longer than `idle_timeout_s`.
         """
         reader = reading.UpdateReader()
         state: TaskState | None = None
+        told, newest = after, 0
         async with aclosing(cast("AsyncGenerator[StreamResponse]", responses)):
             while True:
-                at_rest = state is not None and (state.terminal or state is TaskState.INPUT_REQUIRED)
+                resting = state is not None and (state.terminal or state is TaskState.INPUT_REQUIRED)
+                at_rest = resting and told >= newest
                 try:
                     with our_errors():
                         async with asyncio.timeout(ENDING_S if at_rest else self.settings.silence_limit_s):
@@ -151,7 +161,7 @@ class A2AClient:
                 except StopAsyncIteration:
                     break
                 except ConnectionLost:
-                    if state is not None and state.terminal:
+                    if at_rest and state is not None and state.terminal:
                         break  # nothing was left to hear
                     raise
                 except TimeoutError:
@@ -165,6 +175,8 @@ class A2AClient:
                     raise ConnectionLost(error.message) from error
                 for event in reader.read(_long(response, skill)):
                     state = event.state or TaskState.WORKING
+                    told = event.seq or told
+                    newest = event.body.task.last_seq if isinstance(event.body, Snapshot) else newest
                     yield event
         if not at_rest:
             raise ConnectionLost("the stream ended before the task did; the task may still be running")
@@ -178,7 +190,7 @@ async def connect_grpc(url: str, settings: ClientSettings = ClientSettings()) ->
     InvalidInput when the card does not offer the binding.
     """
     async with _http(url, settings) as http:
-        card = await _card(http, url)
+        card = await _card(http, url, settings.answer_limit_s)
     address = _offered(card, TransportProtocol.GRPC, url)
     async with channel(address, settings, idempotent=IDEMPOTENT) as shared:
         yield A2AClient(card, grpc_client(shared, card, streaming=False), grpc_client(shared, card, streaming=True), settings)
@@ -198,7 +210,7 @@ def connect_http(url: str, settings: ClientSettings = ClientSettings()) -> Abstr
 async def _connect_http(binding: TransportProtocol, url: str, settings: ClientSettings) -> AsyncGenerator[A2AClient]:
     # Comments keep a silent stream alive, and only HTTP sees them: there the silence is bounded, not between updates.
     async with _http(url, settings, read_s=settings.idle_timeout_s) as http:
-        card = await _card(http, url)
+        card = await _card(http, url, settings.answer_limit_s)
         _offered(card, binding, url)
         unary, streaming = (http_client(http, binding, card, streaming=streaming) for streaming in (False, True))
         yield A2AClient(card, unary, streaming, replace(settings, idle_timeout_s=None))
@@ -224,9 +236,13 @@ async def _http(url: str, settings: ClientSettings, read_s: float | None = None)
         yield http
 
 
-async def _card(http: httpx.AsyncClient, url: str) -> AgentCard:
+async def _card(http: httpx.AsyncClient, url: str, limit_s: float | None) -> AgentCard:
     try:
-        return await A2ACardResolver(http, url).get_agent_card()
+        # What the client's own timeouts allow is for its streams.
+        async with asyncio.timeout(limit_s):
+            return await A2ACardResolver(http, url).get_agent_card()
+    except TimeoutError:
+        raise ConnectionLost(f"no agent card came from {url} within {limit_s:g} s") from None
     except AgentCardResolutionError as error:
         if error.status_code is not None:
             raise from_peer(f"no agent card at {url}: HTTP status {error.status_code}", http=error.status_code) from error

@@ -56,6 +56,7 @@ class UpdateReader:
         kind = response.WhichOneof("payload")
         if kind == "task":
             task = read_task(response.task)
+            self._result = task.result  # it may stand there before the status that makes it one
             yield ours.Event(seq=0, at=task.updated_at, body=ours.Snapshot(task=task))
         elif kind == "status_update":
             status = response.status_update.status

@@ -18,7 +18,8 @@ VARIANTS = (
         library="grpcio 1.85 sets no deadline and sends no keepalive: it waits for ever, also for a peer that went without a"
         " word; a call that has reached the server is not tried again.",
         lacks={
-            "schema_bounds": "protobuf descriptors carry types, not bounds or descriptions of fields (Proto Language Guide)"
+            "schema_bounds": "protobuf descriptors carry types, not bounds or descriptions of fields (Proto Language Guide)",
+            "webhooks": "every call is begun by the client: a server calls nobody (gRPC, Core concepts, RPC life cycle)",
         },
     ),
 )

@@ -9,12 +9,16 @@ ORDER = 20
 _REVISION = "2026-07-28"
 _REVISION_2025 = "2025-11-25"
 _LACKS_2025 = {
+    "webhooks": "what a server tells goes down a stream that its client has opened (2025-11-25, basic/transports, Listening for"
+    " Messages from the Server)",
     "event_replay": "Last-Event-ID gives back what one call's stream has missed; a new call starts its own (2025-11-25,"
     " basic/transports, Resumability and Redelivery)",
     "event_numbers": "notifications/progress carries no sequence number (2025-11-25, basic/utilities/progress)",
     "artifact_events": "no partial results: artifacts arrive inside the final result (2025-11-25, server/tools)",
 }
 _LACKS = {
+    "webhooks": "notifications/tasks go down the stream of a subscription, and nowhere else (SEP-2663, Task Status"
+    " Notifications)",
     "event_replay": "no event log: tasks/get and notifications/tasks tell the newest status only (SEP-2663, Task Polling)",
     "event_numbers": "a status carries no sequence number (SEP-2663, Tasks)",
     "every_progress": "progress is the newest statusMessage (SEP-2663, Tasks); notifications/progress is not for tasks",

@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping
-from typing import Any, Final, TypeGuard, cast
+from typing import Any, Final, TypeGuard
 
 import anyio
 import mcp.types as t
 import pydantic_core
 from pydantic import ValidationError
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ...agents.contract import Skill
 from ...agents.errors import InvalidInput, SametaskError
 from .content import tool_result
 from .failures import tool_error
+from .whole import again
 
 _REVISION: Final = "2026-07-28"
 _PREFIX: Final = "io.modelcontextprotocol/"
@@ -76,7 +77,7 @@ class QuickCalls:
         skill = self._skills[name]
         call = self._call(body, name, skill)
         if call is None:
-            await self._app(scope, _again(messages, receive), send)
+            await self._app(scope, again(messages, receive), send)
             return
         request_id, request = call
         await _Answer(receive, send).give(request_id, self._run(skill, request))
@@ -204,13 +205,3 @@ def _is_object(value: Any) -> TypeGuard[dict[str, Any]]:
 def _accepts_all(accept: bytes) -> bool:
     """Whether both media types are accepted, said in the plain way."""
     return b";" not in accept and {b"application/json", b"text/event-stream"} <= {part.strip() for part in accept.split(b",")}
-
-
-def _again(messages: list[Message], receive: Receive) -> Receive:
-    """A `receive` that gives what was read already first."""
-    waiting = messages[::-1]
-
-    async def next_message() -> Message:
-        return waiting.pop() if waiting else await receive()
-
-    return cast(Receive, next_message)

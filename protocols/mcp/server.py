@@ -49,6 +49,7 @@ from .resumed import ResumesTasks
 from .tasks import TaskListening, TasksExtension, gated
 from .telling import tell_progress
 from .tools import ToolTable, tool_table
+from .whole import WholeRequests
 from .wire import MODERN
 
 PATH = "/mcp"
@@ -227,7 +228,8 @@ async def serve_server_http(built: McpServer, bind: Bind) -> AsyncGenerator[Endp
     )
     sock = bind_socket(bind)
     listeners = {"http": host_port(sock)}
-    resumable = ResumesTasks(EndsWithDrain(app, draining), PATH, built.engine, events, _security(bind), draining)
+    whole = EndsWithDrain(WholeRequests(app, bind.max_message_bytes), draining)
+    resumable = ResumesTasks(whole, PATH, built.engine, events, _security(bind), draining)
     everything = TrimsHeaders(TellsTooLarge(resumable, bind.max_message_bytes))
     async with listen_http(_quick_first(everything, built, bind, listeners["http"]), sock):
         try:

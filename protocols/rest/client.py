@@ -91,6 +91,10 @@ class RestClient:
     async def cancel(self, task_id: str) -> None:
         await self._exchange("POST", f"{_task_path(task_id)}/cancel")
 
+    async def create_webhook(self, task_id: str, url: str) -> None:
+        """Have the task's events sent there."""
+        await self._exchange("POST", f"{_task_path(task_id)}/webhooks", _encode("url", {"url": url}))
+
     async def _exchange(
         self, method: str, path: str, content: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> bytes:

@@ -18,6 +18,7 @@ _REST, _MCP, _A2A, _A2A_JSONRPC = (_VARIANTS[name] for name in ("rest", "mcp-htt
 
 _RESTART = "tasks are asyncio tasks of the server's process, and nothing runs them again when it has died"
 _REST_LACKS = {
+    "webhooks": "FastAPI describes webhooks in its OpenAPI document, and sends none (fastapi, advanced/openapi-webhooks)",
     "idempotency": "FastAPI has no idempotency keys",
     "error_words": "FastAPI's own 422 body: a list of pydantic's complaints (fastapi, handling-errors)",
     "survives_restart": f"{_RESTART}; their table is a dict",
@@ -32,6 +33,7 @@ _MCP_LACKS = {
 }
 _A2A_LACKS = {
     **_A2A.lacks,
+    "webhooks": "DefaultRequestHandler refuses push notifications unless it is given a store and a sender for them (a2a-sdk)",
     "idempotency": "two messages of one messageId are two tasks: DefaultRequestHandler does not compare them",
     "answer_errors": "an executor that raises fails its task (a2a-sdk, AgentExecutor): a wrong answer is asked again instead",
     "survives_restart": f"{_RESTART}; a database keeps their last state, and only that",

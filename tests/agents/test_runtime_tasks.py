@@ -843,3 +843,21 @@ async def test_memory_engine_needs_no_path_and_leaves_nothing(tmp_path, monkeypa
 def test_an_engine_that_is_not_known_is_refused():
     with pytest.raises(SametaskError, match=r"accepted: sqlite:///PATH, .* or postgresql://"):
         open_engine("mysql://localhost", Roster([]))
+
+
+@pytest.mark.parametrize(
+    ("address", "accepted"),
+    [
+        ("sqlite:///x.db?key_lifetime_s=-5", "key_lifetime_s: a number of seconds, 0 or more, is accepted"),
+        ("sqlite:///x.db?key_lifetime_s=nan", "key_lifetime_s: a number of seconds, 0 or more, is accepted"),
+        ("postgresql://me:secret@host/x?lease_s=-1", "lease_s: a number of seconds, above 0, is accepted"),
+        ("postgresql://me:secret@host/x?beat_s=0", "beat_s: a number of seconds, above 0, is accepted"),
+        ("postgresql://me:secret@host/x?queue_poll_s=inf", "queue_poll_s: a number of seconds, above 0, is accepted"),
+        ("postgresql://me:secret@host/x?lease_s=1", r"lease_s: more than beat_s \(1\) is accepted"),
+        ("postgresql://me:secret@host/x?beat_s=30", r"lease_s: more than beat_s \(30\) is accepted"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused_before_anything_is_opened(address, accepted):
+    with pytest.raises(InvalidInput, match=accepted) as refused:
+        open_engine(address, Roster([]))
+    assert "secret" not in str(refused.value.to_json())

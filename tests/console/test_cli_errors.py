@@ -60,7 +60,7 @@ def refused(done, *says: str, code: int = 2) -> None:
         ("compare --engine sqlite:///:memory:", ["engine: 'sqlite:///:memory:'", "other processes can open"]),
         ("compare --engine sqlite:///other.db", ["store: ", "another program's database"]),
         ("compare --engine sqlite:///s.db --resume nowhere", ["run: 'nowhere'", "the folder of a run"]),
-        ("compare --engine sqlite:///s.db --resume x --seed 3", ["resume: 'x'", "without --seed"]),
+        ("compare --engine sqlite:///s.db --resume x --seed 3", ["resume: 'x'", "without --seed", "the folder has"]),
         ("agents missing.py", ["'missing.py'", "no such file"]),
         ("serve --protocol soap", ["protocol: 'soap'", "a2a-grpc, a2a-grpc+resume, a2a-jsonrpc, a2a-http, grpc"]),
         ("serve --protocol ,", ["protocol: ','", "one or more"]),
@@ -109,6 +109,8 @@ def test_over_the_wire_the_same_mistakes_are_the_same_lines(here, server, tmp_pa
     trace.write_text(TRACE_LINE + "\n" + TRACE_LINE.replace("512", "-5"))
     line = here("call", "prefix_cache", "simulate", *at, "--input", f"@{trace}")
     refused(line, "requests[1].input_length: -5 is not accepted", f"({trace} line 3)")
+    unknown = here("call", "prefix_cache", "simulate", *at, "--task", "nowhere")
+    refused(unknown, "task: 'nowhere' is not known; accepted: the id that a submit gave\n")  # and not that it goes on
 
 
 @pytest.mark.parametrize("variant", ["rest", "mcp-stdio", "inproc"])

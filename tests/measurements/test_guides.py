@@ -36,13 +36,15 @@ async def test_what_the_guides_say_is_all_there_is_to_do(copied_package, tmp_pat
     assert process.returncode == 0, said
     (lines,) = runs.glob("*/samples.jsonl")
     samples = [json.loads(line) for line in lines.read_text().splitlines()]
-    torn = [sample for sample in samples if sample.get("cell", {}).get("scenario") == "event_torn"]
-    assert {sample["variant"] for sample in torn} == {"rest", "grpc", "mcp-stdio"}
-    assert [sample for sample in torn if sample.get("status", "ok") != "ok"] == []
-    assert all(sample["values"]["verdict"] == "delivered" for sample in torn), torn
+    chatty = [sample for sample in samples if sample.get("cell", {}).get("scenario") == "chatty"]
+    assert {(sample["variant"], sample["cell"]["fault"]) for sample in chatty} == {
+        (variant, fault) for variant in ("rest", "grpc", "mcp-stdio") for fault in ("none", "reset")
+    }
+    assert [sample for sample in chatty if sample.get("status", "ok") != "ok"] == []
+    assert all(sample["values"]["verdict"] == "delivered" for sample in chatty), chatty
     found = [sample["values"] for sample in samples if sample["metric"] == "discovery"]
     assert len(found) == 9
     assert all(values["down_bytes"] > 1000 and values["requests_count"] >= 1 for values in found)
     report = (lines.parent / "report.md").read_text()
-    assert "When the connection is cut inside an event" in report
+    assert "a task with large events" in report
     assert "What a client receives until it knows every skill." in report

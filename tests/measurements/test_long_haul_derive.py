@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+import re
 from pathlib import Path
 from typing import Any, get_args
 
@@ -25,14 +26,25 @@ COUNTS = {
 }
 
 
-def judged(verdict: str = "delivered", trial: int = 0, reason: str = "", *, variant: str = "rest", **values: Any) -> Sample:
-    cell = {"scenario": "server_killed"}
+CELL = {"client": "recommended", "scenario": "long_task", "fault": "sigkill", "point": "after_side_effect"}
+FREE = CELL | {"fault": "none", "point": "none"}
+
+
+def judged(
+    verdict: str = "delivered",
+    trial: int = 0,
+    reason: str = "",
+    *,
+    variant: str = "rest",
+    cell: dict[str, str] = CELL,
+    **values: Any,
+) -> Sample:
     values = {"verdict": verdict, **COUNTS, **values}
     return Sample(metric="long_haul", variant=variant, cell=cell, trial=trial, reason=reason, values=values)
 
 
 def broken(reason: str = "LookupError: a defect of ours") -> Sample:
-    return Sample(metric="long_haul", variant="rest", cell={"scenario": "server_killed"}, status="harness_error", reason=reason)
+    return Sample(metric="long_haul", variant="rest", cell=CELL, status="harness_error", reason=reason)
 
 
 def only(*samples: Sample) -> dict[str, Any]:
@@ -86,13 +98,13 @@ def test_a_defect_of_the_harness_is_in_no_number_but_its_own():
 def test_nothing_but_defects_is_no_verdict():
     row = only(broken(), broken())
     assert row == {
-        "variant": "rest", "scenario": "server_killed", "trials": 0, "harness_errors": 2,
+        "variant": "rest", **CELL, "trials": 0, "harness_errors": 2,
         "not_testable": "LookupError: a defect of ours",
     }  # fmt: skip
 
 
 def test_the_order_of_the_samples_does_not_matter_and_they_are_not_touched():
-    samples = [judged("lost", n, "gone", variant=name, time_to_know_ms=float(n)) for n in range(5) for name in ("rest", "grpc")]
+    samples = [judged(trial=n, variant=name, time_to_know_ms=float(n)) for n in range(5) for name in ("rest", "grpc")]
     before = copy.deepcopy(samples)
 
     def by_variant(some: list[Sample]) -> dict[str, Any]:
@@ -102,6 +114,68 @@ def test_the_order_of_the_samples_does_not_matter_and_they_are_not_touched():
     for seed in range(3):
         assert by_variant(random.Random(seed).sample(samples, len(samples))) == expected
     assert samples == before
+
+
+def test_each_client_fault_and_point_is_a_row_of_its_own():
+    cells = [
+        CELL | change
+        for change in ({}, {"client": "defaults"}, {"fault": "reset"}, {"point": "before_send"}, {"scenario": "x"})
+    ]
+    rows = derive([judged(cell=cell) for cell in cells for _ in range(2)])
+    assert [{key: row[key] for key in CELL} for row in rows] == cells
+    assert {row["trials"] for row in rows} == {2}
+
+
+def test_a_row_moves_when_a_sample_moves():
+    before = only(*(judged(trial=n, looked_finished=False) for n in range(3)))
+    after = only(*(judged(trial=n, looked_finished=False) for n in range(2)), judged("lost", 2, looked_finished=True))
+    assert {key for key in before if before[key] != after[key]} == {"delivered", "lost", "looked_finished"}
+
+
+def test_the_time_and_the_cost_of_a_client_without_its_result_are_in_no_series():
+    free = judged(cell=FREE, requests_count=2)
+    good = judged(time_to_know_ms=10.0, requests_count=5)
+    for verdict in ("lost", "hung", "failed_cleanly"):
+        _, row = derive([free, good, judged(verdict, 1, time_to_know_ms=900.0, requests_count=99)])
+        assert (row["time_to_know_ms_all"], row["extra_requests"]) == ([10.0], 3)
+
+
+def test_a_cost_is_what_is_beyond_the_fault_free_run_of_the_same_variant_client_and_scenario():
+    costs = {"requests_count": 2, "connections_count": 1, "wire_bytes": 1000}
+    struck = judged(requests_count=5, connections_count=3, wire_bytes=1700)
+    rows = derive([struck, judged(cell=FREE, **costs), judged(cell=FREE, **costs)])
+    assert [rows[0][key] for key in ("extra_requests", "extra_connections", "extra_bytes")] == [3, 2, 700]
+    assert not [key for key in rows[1] if key.startswith("extra")], "the fault-free run is beyond nothing"
+    for other in ({"client": "defaults"}, {"scenario": "silent"}):
+        row = derive([struck, judged(cell=FREE | other, **costs)])[0]
+        assert not [key for key in row if key.startswith("extra")], "it is compared with no other's"
+    assert "extra_bytes" not in derive([struck, judged(cell=FREE, variant="grpc", **costs)])[0]
+
+
+@pytest.mark.parametrize(
+    ("former", "fault", "point"),
+    [
+        ("no_fault", "none", "none"),
+        ("connection_cut", "reset", "between_events"),
+        ("server_killed", "sigkill", "after_side_effect"),
+    ],
+)
+def test_a_run_of_before_there_were_cells_is_read_as_what_it_was(former: str, fault: str, point: str):
+    row = only(judged(cell={"scenario": former}))
+    assert {key: row[key] for key in CELL} == FREE | {"fault": fault, "point": point}
+    told = "\n".join(section.text for section in METRIC.present([row]))
+    assert "did a cut stream" not in told, "what was not counted then is not a zero now"
+
+
+def test_a_cell_with_nothing_but_defects_makes_no_claim():
+    rows = derive([broken(), broken()])
+    sections = METRIC.present(rows)
+    told = "\n".join(section.text for section in sections)
+    assert "nothing is said of any variant" in told
+    assert "2 trials broke by a defect of the harness" in told
+    assert not re.search(r"delivered \d|all \d+ trials|may still happen|did a cut stream", told)
+    tiles = [tile for chart in sections[0].charts for data in chart.spec["datasets"].values() for tile in data]
+    assert [(tile["text"], tile["tint"]) for tile in tiles] == [("ours", "none")]
 
 
 def test_the_metric_is_what_the_suite_finds():
@@ -153,6 +227,7 @@ def test_the_end_is_what_the_server_told_last_and_nothing_else():
 
 def test_deeds_are_read_over_all_tasks_that_wrote(tmp_path: Path):
     ledger = tmp_path / "ledger"
-    assert not Deeds(ledger).executed(), "nothing was done before the file is there"
-    ledger.write_text("a 1\na 2\nb 2\n", encoding="utf-8")
-    assert Deeds(ledger).executed() == {1: 1, 2: 2}
+    assert not Deeds(ledger).effects(), "nothing was done before the file is there"
+    ledger.write_text("a 1 0.1\na 2 0.2\nb 2 0.3\na 1 0.4 again\n", encoding="utf-8")
+    assert Deeds(ledger).effects() == {1: 1, 2: 2}
+    assert Deeds(ledger).rerun() == 1

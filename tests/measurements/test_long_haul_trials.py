@@ -11,18 +11,21 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import anyio
 import pytest
 from sametask.agents.events import ArtifactEmitted, Event
 from sametask.measurements.bench import Bench, Effort, Station
-from sametask.measurements.longhaul.measure import PROBE, measure
+from sametask.measurements.longhaul.contract import STEPS, AnyFault, Cell, ClientName, TrialBroken, World
+from sametask.measurements.longhaul.faults import faults
+from sametask.measurements.longhaul.measure import PROBE, RECOMMENDED, measure
+from sametask.measurements.longhaul.points import points
 from sametask.measurements.longhaul.scenarios import scenarios
-from sametask.measurements.longhaul.trial import STEPS, Outcome, Scenario, Strike, TrialBroken, run_trial
+from sametask.measurements.longhaul.trial import Outcome, Setting, run_trial
 from sametask.measurements.wire.tap import WireTap
 from sametask.protocols.client import AgentClient, ClientSettings
 from sametask.protocols.variants import variants
 
 SCENARIOS = {scenario.name: scenario for scenario in scenarios()}
+WHOLE, CUT, KILLED = ("none", "none"), ("reset", "between_events"), ("sigkill", "after_side_effect")
 PROBES = str(Path(__file__).with_name("long_haul_probes.py"))
 DEADLINE_S = 20.0
 EVENTS = 2 * STEPS
@@ -46,8 +49,8 @@ class Telling(Station):
     tell: Tell | None = None
 
     @asynccontextmanager
-    async def open(self) -> AsyncGenerator[Any]:
-        async with super().open() as client:
+    async def open(self, settings: ClientSettings | None = None) -> AsyncGenerator[Any]:
+        async with super().open(settings) as client:
             yield client if self.tell is None else Teller(client, self.tell)
 
 
@@ -65,10 +68,18 @@ class Teller:
 
 
 async def trial(
-    station: Station, folder: Path, scenario: str | Scenario, deadline_s: float = DEADLINE_S, seed: int = 0
+    station: Station,
+    folder: Path,
+    strike: tuple[str, str] | AnyFault = WHOLE,
+    deadline_s: float = DEADLINE_S,
+    seed: int = 0,
+    client: ClientName = "recommended",
 ) -> Outcome:
-    chosen = SCENARIOS[scenario] if isinstance(scenario, str) else scenario
-    return await run_trial(station, chosen, Random(seed), folder / f"{chosen.name}.ledger", deadline_s)
+    """A long task, struck by that fault at that point, or by one that a test has made after the first half of the steps."""
+    fault, point = (faults()[strike[0]], strike[1]) if isinstance(strike, tuple) else (strike, "after_side_effect")
+    setting = Setting({"recommended": RECOMMENDED, "defaults": ClientSettings(as_library=True)}, deadline_s)
+    ledger = folder / f"{fault.name}-{point}-{client}-{seed}.ledger"
+    return await run_trial(station, SCENARIOS["long_task"], fault, points()[point], client, Random(seed), ledger, setting)
 
 
 def is_mark(event: Event, number: int) -> bool:
@@ -113,33 +124,35 @@ REPLAYING = [
 @pytest.mark.parametrize("variant", REPLAYING)
 async def test_where_a_protocol_can_replay_no_event_is_lost_or_told_twice(tmp_path: Path, variant: str):
     async with at_work(tmp_path, variant=variant) as station:
-        for seed, name in enumerate(["connection_cut", "server_killed", "server_killed"]):
-            outcome = await trial(station, tmp_path, name, seed=seed)
+        for seed, strike in enumerate([CUT, KILLED, ("sigkill", "any_moment")]):
+            outcome = await trial(station, tmp_path, strike, seed=seed)
             told = [outcome.values[f"events_{what}_count"] for what in ("lost", "duplicated", "reordered")]
-            assert told == [0, 0, 0], name
-            assert outcome.verdict in ("delivered", "duplicated"), "a step that was not yet recorded is executed again"
-            (tmp_path / f"{name}.ledger").unlink()
+            assert (outcome.verdict, told) == ("delivered", [0, 0, 0]), strike
 
 
 async def test_what_is_whole_is_delivered_whatever_breaks(tmp_path: Path):
     async with at_work(tmp_path) as station:
-        outcomes = {name: await trial(station, tmp_path, name) for name in SCENARIOS}
-    assert outcomes.keys() == {"no_fault", "connection_cut", "server_killed"}
-    for name, outcome in outcomes.items():
+        outcomes = {strike: await trial(station, tmp_path, strike) for strike in (WHOLE, CUT, KILLED)}
+    for strike, outcome in outcomes.items():
         assert (outcome.verdict, outcome.reason) == ("delivered", "")
         values = dict(outcome.values)
         times = [values.pop(key) for key in ("time_to_know_ms", "time_to_recover_ms") if key in values]
+        assert values.pop("steps_rerun_count") in ((0, 1) if strike == KILLED else (0,)), "at least once, and known to be"
+        costs = [values.pop(key) for key in ("requests_count", "connections_count", "wire_bytes")]
+        assert costs[:2] == ([1, 1] if strike == WHOLE else [2, costs[1]])
         assert values == {
             "events_expected_count": EVENTS,
             "events_live_count": EVENTS,
             "events_lost_count": 0,
             "events_duplicated_count": 0,
             "events_reordered_count": 0,
-            "steps_rerun_count": 0,
-            "reconnections_count": 0 if name == "no_fault" else 1,
+            "effects_duplicated_count": 0,
+            "tasks_count": 1,
+            "reconnections_count": 0 if strike == WHOLE else 1,
             "finished_by_snapshot": False,
+            "looked_finished": False,
         }
-        if name == "no_fault":
+        if strike == WHOLE:
             assert not times, "where nothing broke nothing is recovered"
         else:
             know, recover = times
@@ -153,7 +166,7 @@ async def test_one_event_that_is_wrong_is_one_in_its_count_and_in_no_other(
     tmp_path: Path, tell: Tell, lost: int, duplicated: int, reordered: int
 ):
     async with at_work(tmp_path, tell=tell) as station:
-        outcome = await trial(station, tmp_path, "no_fault")
+        outcome = await trial(station, tmp_path)
     assert outcome.verdict == "delivered"
     counts = [outcome.values[f"events_{what}_count"] for what in ("lost", "duplicated", "reordered")]
     assert counts == [lost, duplicated, reordered]
@@ -162,30 +175,29 @@ async def test_one_event_that_is_wrong_is_one_in_its_count_and_in_no_other(
 
 async def test_a_stream_that_ends_without_an_end_is_a_loss(tmp_path: Path):
     async with at_work(tmp_path, tell=endless) as station:
-        outcome = await trial(station, tmp_path, "no_fault")
+        outcome = await trial(station, tmp_path)
     assert (outcome.verdict, outcome.reason) == ("lost", "the stream ended with None")
+    assert outcome.values["looked_finished"], "as if it had been told all"
 
 
 async def test_a_server_that_forgets_is_not_believed_to_deliver(tmp_path: Path):
     async with at_work(tmp_path, engine="sqlite:///:memory:") as station:
-        outcome = await trial(station, tmp_path, "server_killed")
+        outcome = await trial(station, tmp_path, KILLED)
         assert (outcome.verdict, outcome.reason.split(":")[0]) == ("failed_cleanly", "UnknownTask")
         assert outcome.values["events_lost_count"] > 0
         assert "time_to_recover_ms" not in outcome.values, "an error is no recovery"
-        again = await trial(station, tmp_path, "connection_cut")
+        again = await trial(station, tmp_path, CUT)
     assert again.verdict == "delivered", "the same server keeps what it knows while it lives"
 
 
 async def test_a_server_that_falls_silent_hangs_the_client(tmp_path: Path):
-    async def freeze(strike: Strike) -> None:
-        await strike.deeds.reach(5)
-        assert strike.station.pid is not None
-        strike.at = anyio.current_time()
-        os.kill(strike.station.pid, signal.SIGSTOP)
+    async def freeze(world: World) -> None:
+        assert world.station.pid is not None
+        os.kill(world.station.pid, signal.SIGSTOP)
 
     async with at_work(tmp_path) as station:
         try:
-            outcome = await trial(station, tmp_path, Scenario("freeze", "", 0, freeze), deadline_s=1.5)
+            outcome = await trial(station, tmp_path, AnyFault("freeze", "", 0, freeze), deadline_s=1.5)
         finally:
             await station.kill()
     assert (outcome.verdict, outcome.reason) == ("hung", "nothing final by the deadline")
@@ -196,26 +208,25 @@ async def test_a_server_that_falls_silent_hangs_the_client(tmp_path: Path):
 
 
 async def test_a_server_that_never_comes_back_hangs_the_client(tmp_path: Path):
-    async def end(strike: Strike) -> None:
-        await strike.deeds.reach(5)
-        strike.at = await strike.station.kill()
+    async def end(world: World) -> None:
+        await world.station.kill()
 
     async with at_work(tmp_path) as station:
-        outcome = await trial(station, tmp_path, Scenario("end", "", 0, end), deadline_s=1.5)
+        outcome = await trial(station, tmp_path, AnyFault("end", "", 0, end), deadline_s=1.5)
         assert not station.up
     assert outcome.verdict == "hung"
     assert outcome.values["reconnections_count"] == 1
     assert not {"time_to_know_ms", "time_to_recover_ms"} & outcome.values.keys(), "nothing was told any more"
 
 
-async def test_deeds_outside_of_steps_are_done_twice_after_a_crash(tmp_path: Path):
+async def test_side_effects_without_a_key_take_place_twice_after_a_crash(tmp_path: Path):
     async with at_work(tmp_path, probe="reworking_probe") as station:
-        healthy = await trial(station, tmp_path, "connection_cut")
-        crashed = await trial(station, tmp_path, "server_killed")
+        healthy = await trial(station, tmp_path, CUT)
+        crashed = await trial(station, tmp_path, KILLED)
     assert (healthy.verdict, healthy.values["steps_rerun_count"]) == ("delivered", 0)
     again = crashed.values["steps_rerun_count"]
-    assert again >= STEPS // 4
-    said = f"{again} of {STEPS + again} executions repeated a step that had been done"
+    assert again == crashed.values["effects_duplicated_count"] >= 1
+    said = f"{again} of {STEPS + again} side effects repeated one that had taken place"
     assert (crashed.verdict, crashed.reason) == ("duplicated", said)
 
 
@@ -230,7 +241,7 @@ async def test_deeds_outside_of_steps_are_done_twice_after_a_crash(tmp_path: Pat
 )
 async def test_what_the_client_is_told_is_held_against_the_deeds(tmp_path: Path, probe: str, verdict: str, lost: int):
     async with at_work(tmp_path, probe=probe) as station:
-        outcome = await trial(station, tmp_path, "no_fault")
+        outcome = await trial(station, tmp_path)
     assert (outcome.verdict, outcome.values["events_lost_count"]) == (verdict, lost)
     assert ("0 of 20 steps were done" if "boasting" in probe else "the stream ended with failed") in outcome.reason
 
@@ -239,40 +250,38 @@ async def test_a_swapped_label_is_no_trial_of_that_variant(tmp_path: Path):
     async with at_work(tmp_path) as station:
         station.variant = replace(station.variant, name="grpc", fingerprint=variants()["grpc"].fingerprint)
         with pytest.raises(TrialBroken, match="this is not grpc: the wire carried 'POST /agents/probe/skills/work"):
-            await trial(station, tmp_path, "no_fault")
+            await trial(station, tmp_path)
 
 
-async def raising(strike: Strike) -> None:
-    await strike.deeds.reach(2)
+async def raising(world: World) -> None:
     raise LookupError("a defect of ours")
 
 
-async def idling(strike: Strike) -> None:
-    await anyio.sleep_forever()
-
-
-async def leaving_it_dead(strike: Strike) -> None:
-    await strike.deeds.reach(2)
-    await strike.station.kill()
+async def leaving_it_dead(world: World) -> None:
+    await world.station.kill()
     raise LookupError("it does not start any more")
 
 
 async def test_what_the_harness_breaks_is_no_verdict_and_the_next_trial_finds_a_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    broken = [Scenario(act.__name__, "", 0, act) for act in (raising, idling, leaving_it_dead)]
-    monkeypatch.setitem(measure.__globals__, "scenarios", lambda: [*broken, SCENARIOS["no_fault"]])
+    broken = {act.__name__: AnyFault(act.__name__, "", 0, act) for act in (raising, leaving_it_dead)}
+    strikes = [*((name, "after_side_effect") for name in broken), ("reset", "waiting_for_answer"), WHOLE]
+    cells = [Cell(*strike, quick=("recommended",)) for strike in strikes]
+    monkeypatch.setitem(measure.__globals__, "scenarios", lambda: [replace(SCENARIOS["long_task"], cells=cells)])
+    monkeypatch.setitem(measure.__globals__, "faults", lambda: faults() | broken)
     effort = Effort("one", repeats=0, trials=1, deadline_s=2.0)
     bench = Bench((variants()["rest"], variants()["inproc"]), effort, seed=0, scratch=tmp_path)
     async with aclosing(measure(bench)) as measured:
-        samples = {(sample.variant, sample.cell["scenario"]): sample async for sample in measured}
-    assert {scenario: samples["rest", scenario].status for _, scenario in samples} == {
-        "raising": "harness_error", "idling": "harness_error", "leaving_it_dead": "harness_error", "no_fault": "ok",
+        samples = {(sample.variant, sample.cell["fault"]): sample async for sample in measured}
+    assert {fault: sample.status for (variant, fault), sample in samples.items() if variant == "rest"} == {
+        "raising": "harness_error", "leaving_it_dead": "harness_error", "reset": "harness_error", "none": "ok",
     }  # fmt: skip
     assert samples["rest", "raising"].reason == "LookupError: a defect of ours"
-    assert samples["rest", "idling"].reason == "TrialBroken: the fault idling never struck"
+    never = "TrialBroken: reset never struck: the trial did not come to waiting_for_answer"
+    assert samples["rest", "reset"].reason == never
     assert not samples["rest", "raising"].values
-    assert samples["rest", "no_fault"].values["verdict"] == "delivered"
+    assert samples["rest", "none"].values["verdict"] == "delivered"
     assert {s.status for (variant, _), s in samples.items() if variant == "inproc"} == {"not_testable"}
 
 
@@ -282,20 +291,19 @@ async def test_a_server_that_does_not_come_up_takes_no_other_variant_with_it(tmp
     async with aclosing(measure(bench)) as measured:
         samples = [sample async for sample in measured]
     assert {(s.variant, s.status) for s in samples} == {("rest-missing", "harness_error"), ("rest", "ok")}
-    assert [s.cell["scenario"] for s in samples if s.variant == "rest-missing"] == list(SCENARIOS)
+    tried = [[s.cell for s in samples if s.variant == name] for name in ("rest-missing", "rest")]
+    assert tried[0] == tried[1]
     assert all("rest-missing" in s.reason for s in samples if s.variant == "rest-missing")
 
 
 async def test_a_cut_that_finds_no_connection_is_no_trial(tmp_path: Path):
-    async def elsewhere(strike: Strike) -> None:
-        async with WireTap() as unused:
-            strike.station.taps["http"] = unused
-            await SCENARIOS["connection_cut"].strike(strike)
+    async def elsewhere(world: World) -> None:
+        world.taps, world.link = [WireTap()], None
+        await faults()["reset"].strike(world)
 
     async with at_work(tmp_path) as station:
-        broken = pytest.RaisesExc(TrialBroken, match="no connection was open to be cut")
-        with pytest.RaisesGroup(broken, flatten_subgroups=True):
-            await trial(station, tmp_path, Scenario("elsewhere", "", 0, elsewhere))
+        with pytest.raises(TrialBroken, match="no connection was open to be struck"):
+            await trial(station, tmp_path, AnyFault("elsewhere", "", 0, elsewhere))
 
 
 async def test_a_caller_that_leaves_early_leaves_with_its_own_reason(tmp_path: Path):

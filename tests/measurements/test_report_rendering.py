@@ -110,36 +110,43 @@ def _integration_rows() -> list[Row]:
     return rows
 
 
+HARMS = ("duplicated", "lost", "hung", "failed_cleanly", "events_lost", "events_duplicated", "events_reordered")
+
+
+def _cell(fault: str, point: str, variant: str = "rest", client: str = "recommended", **values: Any) -> Row:
+    return {"variant": variant, "client": client, "scenario": "long_task", "fault": fault, "point": point, **values}
+
+
 def _longhaul_rows() -> list[Row]:
-    harms: dict[tuple[str, str], dict[str, int]] = {
-        ("mcp-http-2025", "connection_cut"): {"lost": 3, "hung": 1, "events_lost": 41},
-        ("mcp-http-2025", "server_killed"): {"lost": 12, "failed_cleanly": 8},
-        ("a2a-jsonrpc", "server_killed"): {"failed_cleanly": 4},
-        ("grpc", "connection_cut"): {"failed_cleanly": 20},
-        ("rest", "server_killed"): {"duplicated": 1, "steps_rerun": 1},
-        ("a2a-http", "server_killed"): {"events_reordered": 2},
+    cut, kill = ("reset", "between_events"), ("sigkill", "after_side_effect")
+    harms: dict[tuple[str, tuple[str, str]], dict[str, int]] = {
+        ("mcp-http-2025", cut): {"lost": 3, "hung": 1, "events_lost": 41, "looked_finished": 2},
+        ("mcp-http-2025", kill): {"lost": 12, "failed_cleanly": 8},
+        ("a2a-jsonrpc", kill): {"failed_cleanly": 4},
+        ("grpc", cut): {"failed_cleanly": 20},
+        ("rest", kill): {"duplicated": 1, "steps_rerun": 1},
+        ("a2a-http", kill): {"events_reordered": 2},
     }
     rows: list[Row] = []
-    for scenario in ("connection_cut", "server_killed"):
+    for where in (cut, kill):
         for nth, variant in enumerate(VARIANTS):
-            if variant == "inproc" or (variant == "mcp-stdio" and scenario == "connection_cut"):
-                rows.append({"variant": variant, "scenario": scenario, "trials": 0, "not_testable": NO_NETWORK})
+            if variant == "inproc" or (variant == "mcp-stdio" and where == cut):
+                rows.append(_cell(*where, variant, trials=0, not_testable=NO_NETWORK))
                 continue
-            row: Row = {"variant": variant, "scenario": scenario, "trials": 20, "delivered": 20, "steps_rerun": 0}
-            row |= dict.fromkeys(
-                ("duplicated", "lost", "hung", "failed_cleanly", "events_lost", "events_duplicated", "events_reordered"), 0
-            )
+            row = _cell(*where, variant, trials=20, steps_rerun=0, looked_finished=0, **dict.fromkeys(HARMS, 0))
             row |= {"events_expected": 840, "events_live": 840 if variant != "grpc" else 0}
-            row |= harms.get((variant, scenario), {})
+            row |= harms.get((variant, where), {})
             row["delivered"] = 20 - row["lost"] - row["hung"] - row["failed_cleanly"] - row["duplicated"]
             if row["delivered"]:
-                base = 20 * (nth + 1) if scenario == "connection_cut" else 700 + 900 * nth
+                base = 20 * (nth + 1) if where == cut else 700 + 900 * nth
                 times = [base * (1 + ((trial * 7) % 11) / 12) for trial in range(row["delivered"])]
                 row["time_to_recover_ms_all"] = [round(time, 1) for time in times]
                 row["time_to_recover_ms"] = sorted(row["time_to_recover_ms_all"])[len(times) // 2]
                 row["time_to_know_ms_all"] = [round(time / 9, 2) for time in times]
                 row["time_to_know_ms"] = sorted(row["time_to_know_ms_all"])[len(times) // 2]
+                row |= {"extra_requests": 1, "extra_connections": 1, "extra_bytes": 700 + nth}
             rows.append(row)
+            rows.append(row | {"client": "defaults", "delivered": 0, "lost": 20})
     return rows
 
 
@@ -162,7 +169,11 @@ METRICS = {
     "integration_code": Metric("integration_code", "Integration code", 2, _nothing, _as_rows, present_integration),
     "long_haul": Metric("long_haul", "Long haul", 3, _nothing, _as_rows, present_longhaul),
 }
-KEYS = {"round_trips": ("flow",), "integration_code": ("guarantee", "side"), "long_haul": ("scenario",)}
+KEYS = {
+    "round_trips": ("flow",),
+    "integration_code": ("guarantee", "side"),
+    "long_haul": ("client", "scenario", "fault", "point"),
+}
 ROWS = {"round_trips": _roundtrip_rows, "integration_code": _integration_rows, "long_haul": _longhaul_rows}
 
 
@@ -305,24 +316,77 @@ def test_a_flagged_difference_is_said_and_marked() -> None:
     assert section.tables[0].marks[0, "slope_round_trips"].tone == "warn"
 
 
-def test_long_haul_verdicts_follow_the_rows() -> None:
-    clean = {"variant": "rest", "scenario": "connection_cut", "trials": 20, "delivered": 20, "lost": 0}
-    harmed = {"variant": "mcp-http", "scenario": "connection_cut", "trials": 20, "delivered": 17, "lost": 3}
-    told = {"variant": "grpc", "scenario": "connection_cut", "trials": 20, "delivered": 5, "failed_cleanly": 15}
-    absent = {"variant": "inproc", "scenario": "connection_cut", "not_testable": "no connection"}
-    text = present_longhaul([clean, harmed, told, absent])[0].text
-    assert "When the connection is cut**: every trial delivered its result once over `rest` (20 of 20)." in text
-    assert "`mcp-http` delivered 17 of 20: 3 lost." in text
-    assert "`grpc` delivered 5 of 20: 15 failed with a clear error." in text
-    assert "Not measured: `inproc`." in text
-    assert "up to 14% of cases" in text
-    cut = clean | {"events_lost": 1}
-    assert "`rest` delivered 20 of 20: 1 event lost." in present_longhaul([cut])[0].text
-    assert [row["verdict"] for row in _data(present_longhaul([clean, harmed, told, absent, cut])[0].charts[0])] == [
-        *("none", "good", "warn", "bad", "warn"),
-    ]
-    assert "no event was lost" not in text, "the rows do not say so"
-    assert "no event was lost" in present_longhaul([clean | {"events_lost": 0, "events_duplicated": 0}])[0].text
+def test_long_haul_sentences_and_tiles_follow_the_rows() -> None:
+    def row(variant: str, **values: Any) -> Row:
+        return _cell("reset", "between_events", variant, **values)
+
+    clean = row("rest", trials=20, delivered=20, lost=0)
+    harmed = row("mcp-http", trials=20, delivered=17, lost=3, looked_finished=2)
+    failed = row("grpc", trials=20, delivered=5, failed_cleanly=15)
+    absent = row("inproc", trials=0, not_testable="no connection")
+    matrix, paragraphs, *_ = present_longhaul([clean, harmed, failed, absent])
+    told = dict(zip(("inproc", "rest", "mcp-http", "grpc"), _by_variant(paragraphs.text), strict=True))
+    assert "all 20 trials of its 1 cell with a fault delivered the result once" in told["rest"]
+    assert "up to 14%" in told["rest"]
+    assert "up to 14% of cases" in matrix.text
+    assert "delivered 17 of 20 trials with a fault; 3 lost (3 of 20 in `reset/between_events`)" in told["mcp-http"]
+    assert "looked like a finished one: 2 of 20 in `reset/between_events`" in told["mcp-http"]
+    assert "15 failed cleanly" in told["grpc"]
+    assert "Not testable in 1 cell: no connection." in told["inproc"]
+    assert "trial" not in told["inproc"], "zero trials say nothing"
+    tiles = {tile["variant"]: (tile["text"], tile["tint"]) for tile in _data(matrix.charts[0])}
+    assert tiles == {"rest": ("✓ 20", "good"), "mcp-http": ("lost\n3 of 20", "bad"), "grpc": ("error\n15 of 20", "warn")}
+
+
+def _by_variant(text: str) -> list[str]:
+    return text.split("\n\n")
+
+
+def test_missed_events_are_the_fault_s_where_the_fault_free_run_misses_none() -> None:
+    def shown(usual: int) -> str:
+        free = _cell("none", "none", "a2a-grpc", trials=20, delivered=20, events_lost=usual, events_expected=800)
+        cut = _cell("reset", "between_events", "a2a-grpc", trials=20, delivered=20, events_lost=31, events_expected=800)
+        matrix, paragraphs, *_ = present_longhaul([free, cut])
+        assert f"never told 31 of 800 events; without a fault {usual} of 800" in paragraphs.text
+        assert "A2A 1.0 section 3.1.6" in paragraphs.text, "the section that decides it"
+        return next(tile["text"] for tile in _data(matrix.charts[0]) if tile["spot"] != "no fault")
+
+    assert (shown(0), shown(9)) == ("✓ 20\n−31 ev", "✓ 20")
+
+
+def test_cells_that_are_all_alike_are_one_line_and_no_harm_is_in_it() -> None:
+    places = ("before_send", "request_sent", "before_response", "between_events", "inside_event")
+    rows = [_cell(fault, place, trials=20, delivered=20) for fault in ("reset", "close") for place in places]
+    rows[3] |= {"delivered": 19, "hung": 1}
+    rows[4] |= {"trials": 0, "harness_errors": 20, "not_testable": "a defect"}
+    nobody, not_here = ({"trials": 0, "not_testable": why} for why in ("nobody has it", "it is not here"))
+    rows[5] = _cell("close", "before_send", **nobody)
+    rows.append(_cell("close", "request_sent", "mcp-stdio", **not_here))
+    tiles = {(tile["spot"], tile["variant"]): tile["text"] for tile in _data(present_longhaul(rows)[0].charts[0])}
+    assert tiles == {
+        ("reset / between_events", "rest"): "hung\n1 of 20",
+        ("reset / inside_event", "rest"): "ours",
+        ("close / before_send", "rest"): "n/a",
+        ("7 others, all delivered", "rest"): "✓ 140",
+    }
+    with_pipes = [*rows, _cell("close", "inside_event", "mcp-stdio", trials=20, delivered=20)]
+    shown = [(tile["spot"], tile["text"]) for tile in _data(present_longhaul(with_pipes)[0].charts[0])]
+    assert ("7 others, all delivered", "✓ 20") in shown
+
+
+def test_a_long_section_is_closed_in_the_page_and_only_named_in_a_terminal(folder: RunFolder) -> None:
+    table = Table([("variant", "Variant"), ("x", "X")], [{"variant": "rest", "x": 4321}])
+    metric = Metric(
+        "long_haul", "Long haul", 1, _nothing, _as_rows, lambda rows: [Section("Long", "why", [table], folded=True)]
+    )
+    reports = write_reports(folder, {"long_haul": metric})
+    console = Console(file=io.StringIO(), width=80)
+    summarise(reports.document, console)
+    text = reports.html.read_text()
+    assert text.index('<details class="fold">') < text.index("4,321") < text.rindex("</details>")
+    assert "4,321" in reports.markdown.read_text()
+    assert "4,321" not in console.file.getvalue()
+    assert "In the report also: long." in console.file.getvalue()
 
 
 def test_integration_sentences_compare_one_agent_and_ten() -> None:
@@ -408,8 +472,7 @@ def test_a_variant_keeps_its_colour_and_a_new_one_takes_a_free_shade() -> None:
 def _data(chart: Chart | None) -> list[Row]:
     assert chart
     svg.draw(chart.spec, "c")
-    (values,) = chart.spec["datasets"].values()
-    return list(values)
+    return [row for values in chart.spec["datasets"].values() for row in values]
 
 
 def test_charts_draw_what_is_there_and_nothing_else() -> None:
@@ -425,7 +488,7 @@ def test_charts_draw_what_is_there_and_nothing_else() -> None:
     assert charts.bars(rows, "absent", alt_text="") is None
     assert charts.dots(rows, "absent", alt_text="") is None
     assert charts.lines_with_ci(rows, "absent", "y", alt_text="") is None
-    assert charts.matrix(rows, "variant", verdict="absent", alt_text="") is None
+    assert charts.matrix({}, alt_text="") is None
 
 
 def test_a_fitted_line_has_the_slope_of_its_points() -> None:

@@ -396,6 +396,9 @@ async def test_a_folder_has_one_coordinator_at_a_time(tmp_path: Path, gate: Gate
         other.leave()
 
 
+CELL = ("variant", "client", "scenario", "fault", "point")
+
+
 async def test_shards_of_the_real_metrics_give_the_report_of_one_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     whole = plan(only=["long-haul"], names=["rest", "inproc"], together=True)
@@ -405,7 +408,7 @@ async def test_shards_of_the_real_metrics_give_the_report_of_one_machine(tmp_pat
     await run(asked, together, silent, Fleet(f"sqlite:///{tmp_path}/tasks.db", workers=2))
     [metric] = asked.metrics
     rows = {
-        folder: {(row["variant"], row["scenario"]): row for row in metric.derive(samples_of(folder))}
+        folder: {tuple(row[key] for key in CELL): row for row in metric.derive(samples_of(folder))}
         for folder in (alone, together)
     }
     assert rows[alone].keys() == rows[together].keys()
@@ -416,10 +419,10 @@ async def test_shards_of_the_real_metrics_give_the_report_of_one_machine(tmp_pat
         assert row.keys() - chance == other.keys() - chance
         for name in ("trials", "not_testable", "harness_errors", "events_expected"):
             assert row.get(name) == other.get(name), (key, name)
-    assert rows[together]["rest", "no_fault"]["delivered"] == 2
+    assert rows[together]["rest", "recommended", "long_task", "none", "none"]["delivered"] == 2
     measured = [each for each in samples_of(together) if each.variant == "rest"]
     assert cells(measured) == Counter(dict.fromkeys(cells(measured), 1))
-    assert len(measured) == 6
+    assert cells(measured) == Counter({cell: 1 for cell in every_cell(asked) if '"rest"' in cell})
     assert all(each.where for each in samples_of(together))
 
 
@@ -504,10 +507,9 @@ def test_a_store_that_nobody_else_can_open_is_refused():
         Fleet("sqlite:///:memory:")
 
 
-def test_only_a_shared_run_is_resumed(tmp_path: Path):
-    folder = begin(plan(only=["long-haul"], names=["rest"]), tmp_path)
-    with pytest.raises(InvalidInput, match=r"resume: .* accepted: a run that was measured with --engine"):
-        resume(folder.path, together=True)
+def test_a_run_is_resumed_as_it_was_asked_for(tmp_path: Path):
+    alone = plan(only=["long-haul"], names=["rest"])
+    assert resume(begin(alone, tmp_path).path)[0] == alone
     asked = plan("full", ["long-haul", "throughput"], ["rest", "grpc"], 5, together=True)
     again, found = resume(begin(asked, tmp_path).path, together=True)
     assert again == asked

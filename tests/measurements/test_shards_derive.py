@@ -122,7 +122,7 @@ def test_times_of_long_haul_stand_per_machine():
     assert told == [("a", 2, 20.0), ("b", 1, 900)]
     sections = longhaul.METRIC.present([found])
     assert "in 1 trial may" in sections[0].text, "a machine's own trials bound what it may have missed"
-    [times] = sections[-1].tables
+    [times] = next(section for section in sections if section.title == "How long it took").tables
     assert [each["host"] for each in times.rows] == ["a", "b"]
     [alone] = longhaul.METRIC.derive([trial(0, "a", 10), trial(1, "a", 30)])
     assert (alone["time_to_know_ms"], "by_host" in alone) == (20, False)

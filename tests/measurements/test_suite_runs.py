@@ -144,6 +144,18 @@ async def test_a_sample_that_cannot_be_kept_fails_the_run_and_ends_what_measured
     assert failed.error.startswith("Unavailable: ")
 
 
+async def test_a_folder_that_cannot_keep_samples_is_told_before_anything_is_measured(tmp_path: Path):
+    left: list[str] = []
+    asked = replace(small(), metrics=(counting(left),))
+    folder = begin(asked, tmp_path)
+    samples = folder.path / "samples.jsonl"
+    samples.unlink()
+    samples.mkdir()
+    with pytest.raises(Unavailable, match=r"samples\.jsonl cannot be written"):
+        await run(asked, folder, silent)
+    assert left == [], "it was not begun"
+
+
 def test_a_run_has_a_folder_or_one_line_why_not(tmp_path: Path):
     occupied = tmp_path / "file"
     occupied.write_text("")

@@ -1,19 +1,16 @@
-"""The fault "cut after the k-th event": the client has exactly k events, then the connection is gone."""
+"""The watch "cut after the k-th event": the client has exactly k events, then the connection is gone."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import pkgutil
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 import grpc
 import httpx
 import pytest
-from sametask.measurements.wire import faults as folder
 from sametask.measurements.wire.cut import CutAfterEvents
-from sametask.measurements.wire.faults import faults
 from sametask.measurements.wire.tap import WireTap
 from sametask.measurements.wire.trigger import How
 from sametask.protocols.listening import bind_socket, listen_http
@@ -177,12 +174,6 @@ async def test_a_grpc_stream_has_exactly_k_messages(how: How):
     finally:
         with contextlib.suppress(asyncio.CancelledError):
             await server.stop(0)
-
-
-def test_every_fault_in_the_folder_is_found():
-    files = {entry.name for entry in pkgutil.iter_modules(folder.__path__)} - {"contract"}
-    assert len(faults()) == len(files)
-    assert faults()["cut"] is CutAfterEvents
 
 
 def test_a_cut_before_anything_is_refused():

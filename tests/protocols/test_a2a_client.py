@@ -22,6 +22,7 @@ from a2a.types import (
     AgentCard,
     AgentInterface,
     AgentSkill,
+    Artifact,
     Part,
     StreamResponse,
     Task,
@@ -36,7 +37,9 @@ from sametask.agents.errors import ConnectionLost, InvalidInput, NotFound, Unava
 from sametask.agents.events import Event, Snapshot, StateChanged
 from sametask.agents.runtime import open_engine
 from sametask.protocols.a2a.client import A2AClient, connect_grpc, connect_http, connect_jsonrpc
+from sametask.protocols.a2a.reading import UpdateReader
 from sametask.protocols.a2a.server import serve
+from sametask.protocols.a2a.translate import RESULT_ID
 from sametask.protocols.client import ClientSettings
 from sametask.protocols.listening import bind_socket, listen_http
 from sametask.protocols.variants import Bind
@@ -325,3 +328,16 @@ async def test_a_stock_server_is_understood():
         with pytest.raises(NotFound):
             await client.get("no-such-task")
     await handler.aclose()
+
+
+def test_a_result_that_a_subscription_begins_with_is_the_one_of_the_end():
+    # A server that is not ours stores the result and the status that makes it one in two steps, and one may come in between.
+    working, completed = (TaskStatus(state=state) for state in (TaskState.TASK_STATE_WORKING, TaskState.TASK_STATE_COMPLETED))
+    result = Artifact(artifact_id=RESULT_ID, parts=[Part(text="done")])
+    reader = UpdateReader()
+    told = [
+        *reader.read(StreamResponse(task=Task(id="1", status=working, artifacts=[result]))),
+        *reader.read(StreamResponse(status_update=TaskStatusUpdateEvent(task_id="1", status=completed))),
+    ]
+    assert isinstance(told[-1].body, StateChanged)
+    assert (told[-1].state, told[-1].body.result) == ("completed", "done")

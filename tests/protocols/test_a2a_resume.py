@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from a2a.types import GetTaskRequest, Message, Part, Role, SendMessageRequest, StreamResponse, SubscribeToTaskRequest
+from a2a.types import (
+    AgentCard,
+    GetTaskRequest,
+    Message,
+    Part,
+    Role,
+    SendMessageRequest,
+    StreamResponse,
+    SubscribeToTaskRequest,
+    Task,
+    TaskState,
+    TaskStatus,
+    TaskStatusUpdateEvent,
+)
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 from sametask.agents import TaskEngine
-from sametask.protocols.a2a.resume import AFTER, EXTENSION, SEQ_KEY
+from sametask.protocols.a2a import client
+from sametask.protocols.a2a.resume import AFTER, EXTENSION, SEQ_KEY, numbered, numbered_task
+from sametask.protocols.a2a.resuming_client import ResumingClient
 from sametask.protocols.a2a.server import serve
+from sametask.protocols.client import ClientSettings
 from sametask.protocols.variants import Bind, variants
 
 from .a2a_raw import BINDINGS, Raw, RawError, raw_of
@@ -126,3 +143,20 @@ def test_neither_variant_passes_for_the_other_on_the_wire():
     rpc = f"POST /a2a application/json -> text/event-stream a2a-version=1.0 a2a-extensions={EXTENSION} jsonrpc=SubscribeToTask"
     http = f"POST /a2a/v1/tasks/{{id}}:subscribe -> text/event-stream a2a-version=1.0 a2a-extensions={EXTENSION}"
     assert not any(variant.speaks(told) for variant in variants().values() for told in (rpc, http))
+
+
+async def test_what_is_told_again_of_a_task_that_has_ended_may_take_its_time(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(client, "ENDING_S", 0.0)
+    completed = TaskStatus(state=TaskState.TASK_STATE_COMPLETED)
+
+    class Slow:
+        async def subscribe(self, request: SubscribeToTaskRequest, **_: Any) -> AsyncGenerator[StreamResponse]:
+            yield StreamResponse(task=numbered_task(Task(id="1", status=completed), 2))
+            for _ in range(100):
+                await asyncio.sleep(0)
+            ended = TaskStatusUpdateEvent(task_id="1", status=completed)
+            yield StreamResponse(status_update=next(numbered([ended], 2)))
+
+    slow: Any = Slow()
+    resuming = ResumingClient(AgentCard(), slow, slow, ClientSettings())
+    assert [(event.seq, event.state) async for event in resuming.events("1", 1)] == [(2, "completed")]

@@ -34,6 +34,7 @@ ABILITIES = {
     "state_submitted": "a task that has not started is `submitted`",
     "survives_restart": "a task goes on when its server is started again after it died",
     "tasks": "a long skill has an id, to follow, ask for, answer and cancel it by",
+    "webhooks": "a task's events are sent to a URL",
 }
 
 PLAN = {"layers": 32, "kv_heads": 8, "head_dim": 128, "memory_bytes": 2**34}

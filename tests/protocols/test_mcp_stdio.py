@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -122,6 +123,28 @@ async def test_what_a_skill_prints_goes_to_stderr_and_sigterm_drains(command):
         assert b"written by the skill\n" in err
         assert b"printed by the skill\n" in err
         assert b"Traceback" not in err
+
+
+async def test_sigterm_while_requests_come_in_is_no_error(command):
+    async with child(command) as process:
+        process.stdin.write(_line("tools/list"))
+        assert await process.stdout.readline()
+        flooding = asyncio.create_task(_flood(process))
+        for _ in range(100):
+            assert await process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        _, told = await asyncio.gather(process.stdout.read(), process.stderr.read())
+        assert await process.wait() == 0
+        await flooding
+    assert told.decode().split("\n")[-2:] == ["drained", ""]
+    assert "Traceback" not in told.decode()
+
+
+async def _flood(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ConnectionError):
+        for number in range(2, 100_000):
+            process.stdin.write(_line("tools/list", number))
+            await process.stdin.drain()
 
 
 async def test_a_line_over_the_limit_is_answered_and_the_next_one_served(command):

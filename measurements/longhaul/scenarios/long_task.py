@@ -18,7 +18,7 @@ SCENARIO = Scenario(
     _act,
     (
         Cell(quick=("recommended",)),
-        *(Cell("reset", point, quick=("recommended",) if point == "before_response" else ()) for point in _WIRE_POINTS[:4]),
+        *(Cell("reset", point) for point in _WIRE_POINTS[:4]),
         Cell("reset", "between_events", quick=("recommended", "defaults")),
         Cell("reset", "inside_event"),
         Cell("reset", "after_completion"),
