@@ -108,6 +108,7 @@ async def test_what_a_client_lost_was_told_twice_or_out_of_order_is_said_in_word
         trial.told.live.append((at, mark))
         trial.told.known.setdefault(mark, at)
         trial.told.note(f"{mark[0]} {mark[1]}", at)
+    trial.told.task_id = "task-aaaaaaaa"
     trial.others.append(Told("second"))
     lines = [(round(line.at_ms), line.who, line.text, line.remark) for line in ledgers(trial)]
     for expected in [
@@ -115,15 +116,24 @@ async def test_what_a_client_lost_was_told_twice_or_out_of_order_is_said_in_word
         (0, "fault", "the fault strikes", ""),
         (100, "fault", "the fault is over", ""),
         (150, "agent", "aaaaaaaa step 2", "run again, without effect"),
-        (450, "agent", "bbbbbbbb step 1", "done twice, by another task (task 2 of 2)"),
+        (450, "agent", "bbbbbbbb step 1", "done twice, by another task"),
         (250, "client", "client: artifact 2", "out of order"),
         (350, "client", "client: artifact 2", "told again"),
         (50, "client", "client: progress 2", "lost: never told"),
-        (550, "client", "second: artifact and progress 3", "lost: never told"),
+        (550, "client", "second: artifact 3, progress 3", "lost: never told"),
         (550, "agent", "steps 4 to 4", "1 never done"),
+        (50, "client", "second: artifact 2, progress 2", "lost: never told"),
     ]:
         assert expected in lines
     assert len(lines) == 2 + 5 + 4 + 3 + 3 + 1
+    trial.others[0].task_id = "task-bbbbbbbb"
+    lines = [(line.who, line.text, line.remark) for line in ledgers(trial)]
+    assert ("agent", "bbbbbbbb step 1", "") in lines, "a task of its own for each client"
+    assert ("client", "second: artifact 3, progress 3", "lost: never told") not in lines, "its task has not come to that"
+    trial.marks = 15
+    trial.kinds = ("artifact",)
+    burst = [line.text for line in ledgers(trial) if line.text.startswith("second: ")]
+    assert burst == ["second: " + ", ".join(f"artifact {k}" for k in range(1, 13)) + " and 3 more"]
 
 
 def test_a_resumed_run_takes_nothing_beside_it_and_shards_are_merged(here: Here, tmp_path: Path):
