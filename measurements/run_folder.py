@@ -241,7 +241,7 @@ class RunFolder:
 
     @contextmanager
     def alone(self) -> Generator[None]:
-        """While it lasts no other process measures into this folder. Raises: Unavailable when one does."""
+        """While it lasts no other process measures into this folder. Raises: Unavailable when one does, or nobody can."""
         lock = Lock(self.path / SAMPLES_JSONL)
         try:
             taken = lock.take()

@@ -112,15 +112,16 @@ async def replay(run: Run, then: Sample) -> Replayed:
 
 def ledgers(trial: Trial) -> list[Line]:
     """Both ledgers of a trial, while its files are there, in the order of time."""
-    told = [trial.told, *trial.others]
-    entries = [
-        *_fault(trial),
-        *_done(trial.deeds.all()),
-        *(line for each in told for line in _heard(each, f"{each.name}: " if len(told) > 1 else "")),
-        *(line for each in told for line in _never(trial, each, f"{each.name}: " if len(told) > 1 else "")),
-    ]
+    told, deeds = [trial.told, *trial.others], trial.deeds.all()
+    entries = [*_fault(trial), *_done(deeds, {each.task_id for each in told})]
+    for each in told:
+        prefix = f"{each.name}: " if len(told) > 1 else ""
+        # Of a task that the client cannot name, all that was done counts as its own.
+        own = [deed for deed in deeds if deed.task_id == each.task_id] or deeds
+        entries += [*_heard(each, prefix), *_never(trial, each, own, prefix)]
     if not entries:
         return []
+    entries += _undone(trial, deeds, max(line.at_ms for line in entries))
     entries.sort(key=lambda line: line.at_ms)
     zero = entries[0].at_ms if trial.struck_at is None else trial.struck_at * 1000
     return [Line(line.at_ms - zero, line.who, line.text, line.remark) for line in entries]
@@ -132,15 +133,20 @@ def _fault(trial: Trial) -> Generator[Line]:
             yield Line(at * 1000, "fault", text)
 
 
-def _done(deeds: Sequence[Deed]) -> Generator[Line]:
-    tasks = list(dict.fromkeys(deed.task_id for deed in deeds))
-    seen: dict[int, str] = {}
+def _done(deeds: Sequence[Deed], asked_for: set[str]) -> Generator[Line]:
+    """`asked_for`: the tasks that clients know; what several of those do was to be done several times."""
+    doers: dict[int, set[str]] = {}
     for deed in deeds:
-        remark = "run again, without effect" if deed.again else "done twice" if deed.step in seen else ""
-        if remark == "done twice" and deed.task_id != seen[deed.step]:
-            remark = f"done twice, by another task ({_ordinal(tasks, deed.task_id)})"
-        seen.setdefault(deed.step, deed.task_id)
-        yield Line(deed.at * 1000, "agent", f"{_short(deed.task_id)} step {deed.step}", remark)
+        others = doers.setdefault(deed.step, set()) - {deed.task_id}
+        remark = ""
+        if deed.again:
+            remark = "run again, without effect"
+        elif deed.task_id in doers[deed.step]:
+            remark = "done twice"
+        elif others and not {deed.task_id, *others} <= asked_for:
+            remark = "done twice, by another task"
+        doers[deed.step].add(deed.task_id)
+        yield Line(deed.at * 1000, "agent", f"{deed.task_id[-8:]} step {deed.step}", remark)
 
 
 def _heard(told: Told, prefix: str) -> Generator[Line]:
@@ -157,30 +163,26 @@ def _heard(told: Told, prefix: str) -> Generator[Line]:
         yield Line(entry.at * 1000, "client", prefix + entry.text, remark)
 
 
-def _never(trial: Trial, told: Told, prefix: str) -> Generator[Line]:
-    """What was done and never told, beside the deed; and which steps were never done."""
+def _never(trial: Trial, told: Told, own: Sequence[Deed], prefix: str) -> Generator[Line]:
+    """What was done and never told, beside the deed."""
     first: dict[int, Deed] = {}
-    for deed in trial.deeds.all():
+    for deed in own:
         first.setdefault(deed.step, deed)
-    for step, deed in first.items():
-        lost = [kind for kind in ("artifact", "progress") if (kind, step) not in told.known]
-        if lost:
-            yield Line(deed.at * 1000, "client", f"{prefix}{' and '.join(lost)} {step}", "lost: never told")
-    undone = [step for step in range(1, trial.steps + 1) if step not in first]
-    if undone and told is trial.told:
-        ends = [each.entries[-1].at for each in [told, *trial.others] if each.entries]
-        last = max([*ends, *(deed.at for deed in first.values())], default=0.0)
-        if last:
-            yield Line(last * 1000, "agent", f"steps {undone[0]} to {undone[-1]}", f"{len(undone)} never done")
+    lost: dict[int, list[Mark]] = {}
+    for mark in sorted(trial.expected - told.known.keys()):
+        lost.setdefault((mark[1] - 1) // trial.marks + 1, []).append(mark)
+    for step, marks in lost.items():
+        if deed := first.get(step):
+            more = f" and {len(marks) - SHOWN} more" if len(marks) > SHOWN else ""
+            yield Line(deed.at * 1000, "client", prefix + ", ".join(map(_told, marks[:SHOWN])) + more, "lost: never told")
+
+
+def _undone(trial: Trial, deeds: Sequence[Deed], last_ms: float) -> Generator[Line]:
+    """The steps that no task has done, at the end of it all."""
+    undone = sorted(set(range(1, trial.steps + 1)) - {deed.step for deed in deeds})
+    if undone:
+        yield Line(last_ms, "agent", f"steps {undone[0]} to {undone[-1]}", f"{len(undone)} never done")
 
 
 def _told(mark: Mark) -> str:
     return f"{mark[0]} {mark[1]}"
-
-
-def _short(task_id: str) -> str:
-    return task_id[-8:]
-
-
-def _ordinal(tasks: Sequence[str], task_id: str) -> str:
-    return f"task {tasks.index(task_id) + 1} of {len(tasks)}"

@@ -511,7 +511,7 @@ def test_a_run_is_resumed_as_it_was_asked_for(tmp_path: Path):
     alone = plan(only=["long-haul"], names=["rest"])
     assert resume(begin(alone, tmp_path).path)[0] == alone
     asked = plan("full", ["long-haul", "throughput"], ["rest", "grpc"], 5, together=True)
-    again, found = resume(begin(asked, tmp_path).path)
+    again, found = resume(begin(asked, tmp_path).path, together=True)
     assert again == asked
     assert found.run.id
 

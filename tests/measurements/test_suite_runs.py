@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -122,11 +123,18 @@ def counting(left: list[str]) -> Metric:
 
 async def test_a_sample_that_cannot_be_kept_fails_the_run_and_ends_what_measured_it(tmp_path: Path):
     left: list[str] = []
-    asked = replace(small(), metrics=(counting(left),))
+    counted = counting(left)
+
+    async def breaking(bench: Bench) -> AsyncGenerator[Sample]:
+        samples.unlink()
+        samples.mkdir()
+        async with aclosing(counted.measure(bench)) as every:
+            async for sample in every:
+                yield sample
+
+    asked = replace(small(), metrics=(replace(counted, measure=breaking),))
     folder = begin(asked, tmp_path)
     samples = folder.path / "samples.jsonl"
-    samples.unlink()
-    samples.symlink_to("/dev/full")
     with pytest.raises(Unavailable, match=r"samples\.jsonl cannot be written"):
         await run(asked, folder, silent)
     assert left == ["closed"]
@@ -134,6 +142,18 @@ async def test_a_sample_that_cannot_be_kept_fails_the_run_and_ends_what_measured
     assert failed.end_reason == "failed"
     assert failed.error is not None
     assert failed.error.startswith("Unavailable: ")
+
+
+async def test_a_folder_that_cannot_keep_samples_is_told_before_anything_is_measured(tmp_path: Path):
+    left: list[str] = []
+    asked = replace(small(), metrics=(counting(left),))
+    folder = begin(asked, tmp_path)
+    samples = folder.path / "samples.jsonl"
+    samples.unlink()
+    samples.mkdir()
+    with pytest.raises(Unavailable, match=r"samples\.jsonl cannot be written"):
+        await run(asked, folder, silent)
+    assert left == [], "it was not begun"
 
 
 def test_a_run_has_a_folder_or_one_line_why_not(tmp_path: Path):
