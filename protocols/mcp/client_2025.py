@@ -40,11 +40,7 @@ class Mcp2025Client(McpClient):
 
     def __init__(self, connection: Connection, told: Told, settings: ClientSettings, *, on_pipes: bool) -> None:
         self.connection, self._told, self._settings = connection, told, settings
-        self._ask = (
-            (lambda: connection.ask(connection.client.session.send_request(t.PingRequest(), t.EmptyResult)))
-            if on_pipes
-            else None
-        )
+        self._ask = self._ping if on_pipes else None
 
     async def call(self, agent: str, skill: str, request: Mapping[str, Any]) -> Any:
         result = await self._ask_tool(agent, tool_of(agent, skill), dict(request))
@@ -87,6 +83,9 @@ class Mcp2025Client(McpClient):
 
     async def cancel(self, task_id: str) -> None:
         await self._plain("task_cancel", {"task_id": task_id})
+
+    async def _ping(self) -> None:
+        await self.connection.ask(self.connection.client.session.send_request(t.PingRequest(), t.EmptyResult))
 
     async def _plain(self, tool: str, arguments: dict[str, Any], timeout_s: float | None = None) -> Task:
         result = await self._ask_tool("", tool, arguments, timeout_s=timeout_s)

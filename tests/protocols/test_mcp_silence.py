@@ -42,13 +42,14 @@ async def test_a_silent_task_is_waited_for_and_its_server_lives_on(name: str, tm
 
 @pytest.mark.parametrize("name", PIPED)
 async def test_a_server_that_stands_still_is_a_lost_connection(name: str, tmp_path: Path):
-    variant = PIPED[name]
+    variant, settings = PIPED[name], ClientSettings(idle_timeout_s=IDLE_S, request_timeout_s=5.0)
+
+    async def follow_until_it_stands_still(tap: StdioTap) -> None:
+        async with variant.connect()(f"stdio:{shlex.join(tap.command)}", settings) as client:
+            async for _ in client.stream("probe", "work", {"steps": 2, "step_ms": 0, "silent_ms": 60_000}):
+                assert tap.pid is not None
+                os.kill(tap.pid, signal.SIGSTOP)
+
     async with served(variant, tmp_path) as tap, asyncio.timeout(WITHIN_S):
-        settings = ClientSettings(idle_timeout_s=IDLE_S, request_timeout_s=5.0)
         with pytest.raises(ConnectionLost):
-            async with variant.connect()(f"stdio:{shlex.join(tap.command)}", settings) as client:
-                async for _ in client.stream("probe", "work", {"steps": 2, "step_ms": 0, "silent_ms": 60_000}):
-                    assert tap.pid is not None
-                    os.kill(tap.pid, signal.SIGSTOP)
-        assert tap.pid is not None
-        os.kill(tap.pid, signal.SIGCONT)
+            await follow_until_it_stands_still(tap)
