@@ -66,3 +66,27 @@ def failing(after: int) -> Agent:
 
 reworking_probe, boasting_probe, silent_boasting_probe = reworking(), boasting(20), boasting(0)
 failing_probe, failing_after_all_probe = failing(10), failing(20)
+
+
+def headless() -> Agent:
+    agent = Agent("probe", description="Works on after it was canceled, where nobody sees it", version="1")
+    at_work: set[asyncio.Task[None]] = set()
+
+    @agent.skill
+    async def work(request: WorkRequest, task: TaskContext) -> WorkReport:
+        """Leave the deeds to somebody whom no cancel reaches."""
+
+        async def all_of_it() -> None:
+            for number in range(1, request.steps + 1):
+                await asyncio.sleep(request.step_ms / 1000)
+                deed(request.ledger, task.id, number)
+
+        working = asyncio.create_task(all_of_it())
+        at_work.add(working)
+        await asyncio.shield(working)
+        return WorkReport(steps=request.steps, executed=request.steps, answer="")
+
+    return agent
+
+
+headless_probe = headless()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pkgutil
+import socket
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
@@ -170,3 +171,17 @@ async def test_where_nothing_is_open_nothing_was_struck(name: str):
 def test_every_file_in_the_folder_is_a_fault():
     files = {entry.name for entry in pkgutil.iter_modules(folder.__path__)} - {"contract"}
     assert {name.removesuffix("_down") for name in FAULTS} == files
+
+
+async def test_who_connects_in_the_moment_in_which_a_tap_begins_to_refuse_is_no_defect_of_the_loop():
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
+    async with WireTap() as tap:
+        host, port = tap.address.split(":")
+        await asyncio.sleep(0)  # it listens, and waits
+        with socket.create_connection((host, int(port))):
+            await asyncio.sleep(0)  # the loop knows of the connection, and has not told the tap yet
+            tap.refuse()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+    assert complaints == []
