@@ -272,9 +272,11 @@ async def storm(fleet: Fleet, ledger: Path, harm_count: int) -> None:
 
 
 @asynccontextmanager
-async def worker(url: str) -> AsyncGenerator[asyncio.subprocess.Process]:
+async def worker(
+    url: str, *, files: tuple[str, ...] = (VOYAGER,), started_by: tuple[str, ...] = ("-m", "sametask.console.main")
+) -> AsyncGenerator[asyncio.subprocess.Process]:
     """`sametask worker`, once it says that it works."""
-    line = [sys.executable, "-P", "-m", "sametask.console.main", "worker", VOYAGER, "--engine", url]
+    line = [sys.executable, "-P", *started_by, "worker", *files, "--engine", url]
     process = await asyncio.create_subprocess_exec(*line, stderr=asyncio.subprocess.PIPE)
     try:
         assert process.stderr is not None
@@ -305,6 +307,84 @@ async def test_workers_share_the_tasks_and_keep_a_skills_limit_among_them(url, l
         most = max(most, running)
     assert most == 2
     assert len(found) == 24
+
+
+WATCHED = """
+import json, os, sys
+seen = os.open(sys.argv.pop(1), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+def note(event, args):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
+        address = args[:2] if event == "socket.getaddrinfo" else args[1]
+        os.write(seen, (json.dumps([event, address]) + "\\n").encode())
+sys.addaudithook(note)
+sys.modules["uvloop"] = None  # its connections would be C's
+from sametask.console.main import main
+main()
+"""
+CALLER = """
+import asyncio
+from sametask.agents import Agent, TaskContext
+agent = Agent("caller", description="connects to where it is told")
+@agent.skill
+async def connect(port: int, task: TaskContext) -> int:
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.close()
+    return port
+"""
+
+
+async def test_nothing_leaves_a_worker_but_to_postgres(url, tmp_path: Path):
+    """What Python connects to, looks up or sends to: libpq's own connections are C's, and go where the engine's URL says."""
+    seen, called = tmp_path / "seen", asyncio.Event()
+    (tmp_path / "caller.py").write_text(CALLER)
+    idle = Agent("caller", description="takes one of the tasks, so that others go to the worker")
+
+    @idle.skill
+    async def connect(port: int, task: TaskContext) -> int:
+        await asyncio.Event().wait()
+        return port
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+        called.set()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        watched = worker(url, files=(str(tmp_path / "caller.py"),), started_by=("-c", WATCHED, str(seen)))
+        async with watched, opened_at(url, idle, running=1) as engine:
+            for _ in range(3):
+                await engine.submit(idle.skills["connect"], idle.skills["connect"].parse({"port": port}))
+            async with asyncio.timeout(60):
+                await called.wait()
+    noted = [json.loads(line) for line in seen.read_text().splitlines()]
+    connected = [address for event, address in noted if event == "socket.connect"]
+    assert ["127.0.0.1", port] in connected, "what an agent does is seen"
+    database = psycopg.conninfo.conninfo_to_dict(url)
+    hosts = {"127.0.0.1", "localhost", str(database["host"])}
+    allowed = {port, int(database.get("port") or 5432)}
+    for _, address in noted:
+        assert isinstance(address, str) or (address[0] in hosts and int(address[1]) in allowed), address
+
+
+async def test_events_are_stored_in_batches_and_a_resume_finds_its_place_inside_one(url, follow, look):
+    clerk = Agent("clerk", description="")
+
+    @clerk.skill(long=True)
+    async def tell(count: int, task: TaskContext) -> int:
+        for n in range(count):
+            await task.progress(n + 1, count)
+        return count
+
+    async with opened_at(url, clerk) as engine:
+        task = await engine.submit(clerk.skills["tell"], clerk.skills["tell"].parse({"count": 200}))
+        events = await follow(engine, task.id)
+        ((transactions, rows),) = look("SELECT COUNT(DISTINCT xmin::text), COUNT(*) FROM events")
+        assert rows == len(events) == 203
+        assert transactions < rows / 10
+        (batch,) = look("SELECT MIN(seq), MAX(seq) FROM events GROUP BY xmin::text ORDER BY COUNT(*) DESC LIMIT 1")
+        assert batch[1] - batch[0] > 10
+        for after in range(batch[0], batch[1]):
+            assert await follow(engine, task.id, after) == events[after:]
 
 
 async def test_a_worker_that_drains_gives_back_what_it_runs(url, ledger, follow):

@@ -309,8 +309,10 @@ def _artifacts(db: sqlite3.Connection, n: int, last_seq: int) -> tuple[Artifact,
 
 
 def page(db: sqlite3.Connection, n: int, after: int) -> tuple[list[Event], bool]:
-    """The next stored events above `after`, at least one where there is one and a bounded number of bytes; and whether
-    there may be more of them."""
+    """The next stored events above `after`, and whether there may be more of them.
+
+    Shape: at least one event where there is one, and a bounded number of bytes.
+    """
     found: list[Event] = []
     size_bytes, more = 0, False
     rows = db.execute("SELECT seq, at, body FROM events WHERE task = ? AND seq > ? ORDER BY seq", (n, after))
