@@ -19,4 +19,4 @@ async def _strike(world: World) -> None:
         world.station.take_over(world.prepared)
 
 
-FAULT = AnyFault("restart_elsewhere", "another server takes over", 33, _strike, _prepare, listening=True)
+FAULT = AnyFault("restart_elsewhere", "another server takes over", 33, _strike, _prepare, listening=True, starts=True)

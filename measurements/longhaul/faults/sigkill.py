@@ -12,4 +12,4 @@ async def _strike(world: World) -> None:
     await world.station.start()
 
 
-FAULT = AnyFault("sigkill", "the server is killed", 30, _strike)
+FAULT = AnyFault("sigkill", "the server is killed", 30, _strike, starts=True)

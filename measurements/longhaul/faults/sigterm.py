@@ -11,4 +11,4 @@ async def _strike(world: World) -> None:
     await world.station.start()
 
 
-FAULT = AnyFault("sigterm", "the server is stopped", 31, _strike)
+FAULT = AnyFault("sigterm", "the server is stopped", 31, _strike, starts=True)

@@ -9,7 +9,7 @@ from ...metric import Row
 from ...report.palette import place
 from ...report.wording import counted, listed, number
 from ..contract import CLIENTS, NONE
-from .words import HARMS, STARTS, cell, unseen
+from .words import HARMS, cell, starts, unseen
 
 NAMED = 3
 """How many cells a sentence names."""
@@ -73,7 +73,7 @@ def _decided(variant: Variant | None, client: str, struck: Sequence[Row]) -> lis
         return []
     harmed = [row for row in struck if any(row.get(key) for key in HARMS)]
     by = ["tasks", "idempotency"] if harmed else []
-    by += ["survives_restart"] if any(row["fault"] in STARTS for row in harmed) else []
+    by += ["survives_restart"] if any(starts(row) for row in harmed) else []
     told = [f"{ability.replace('_', ' ')}: {variant.lacks[ability]}" for ability in by if ability in variant.lacks]
     return [f"What it lacks decides this: {'; '.join(told)}."] if told else []
 
@@ -99,8 +99,8 @@ def _knowing(variant: Variant | None, struck: Sequence[Row]) -> list[str]:
     """The shortest and the longest median, apart for the faults after which a server starts."""
     on_pipes = variant is not None and not variant.listeners  # the end of its pipes is the end of its server too
     told: list[str] = []
-    for starts, who in ((False, "It"), (True, "Where a server had to start, it")):
-        rows = [row for row in struck if (on_pipes or row["fault"] in STARTS) == starts]
+    for started, who in ((False, "It"), (True, "Where a server had to start, it")):
+        rows = [row for row in struck if (on_pipes or starts(row)) == started]
         if timed := sorted((row for row in rows if "time_to_know_ms" in row), key=lambda row: row["time_to_know_ms"]):
             ends = [timed[0], timed[-1]] if len(timed) > 1 else timed
             names = [f"{number(row['time_to_know_ms'])} ms ({_with(row, 'time_to_know_ms')}, {cell(row)})" for row in ends]

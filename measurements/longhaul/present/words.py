@@ -14,8 +14,6 @@ from ..scenarios import scenarios
 
 HARMS = {"lost": "lost", "hung": "hung", "duplicated": "duplicated", "failed_cleanly": "failed cleanly"}
 """The worst first."""
-STARTS = ("sigkill", "sigterm", "restart_elsewhere")
-"""Faults after which a server starts: the times hold that start."""
 
 WHO = {
     "recommended": "our settings: 2 s to connect, 10 s for an answer, 5 s of silence, an idempotency key where the protocol "
@@ -53,6 +51,12 @@ def spot(row: Row) -> str:
 def cell(row: Row) -> str:
     """Fault and point, with the scenario where it is not the long task."""
     return f"`{'' if row['scenario'] == 'long_task' else row['scenario'] + '/'}{row['fault']}/{row['point']}`"
+
+
+def starts(row: Row) -> bool:
+    """Whether its fault ends with a server that starts; what another day's run may know does not."""
+    fault = faults().get(row["fault"])
+    return fault is not None and fault.starts
 
 
 def verdict(row: Row) -> str:

@@ -50,7 +50,8 @@ Where = TypeVar("Where", bound=Line, contravariant=True)
 class Fault(Generic[Where]):
     """`strike` is called with the line held at the point. It ends once it has struck and has brought back what it took away;
     what is held moves again when it ends, or when it calls `release`. `prepare` is awaited before the
-    trial begins, and what it gives is the line's `prepared`. `listening`: it needs a server that listens.
+    trial begins, and what it gives is the line's `prepared`. `listening`: it needs a server that listens;
+    `starts`: a server starts before it is over, and the times that follow hold that start.
     """
 
     name: str
@@ -59,3 +60,4 @@ class Fault(Generic[Where]):
     strike: Callable[[Where], Awaitable[None]]
     prepare: Callable[[Where], Awaitable[Any]] | None = None
     listening: bool = False
+    starts: bool = False
