@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -18,6 +19,10 @@ from .stdout import claimed_stdout
 
 if TYPE_CHECKING:
     from ..measurements.longhaul.replay import Line, Replayed
+
+MOST = 200
+"""So many lines are all shown."""
+AROUND = 3
 
 
 @dataclass(frozen=True)
@@ -78,8 +83,8 @@ def _show(replayed: Replayed, console: Console) -> None:
         drawn.add_column("ms", justify="right", no_wrap=True)
         drawn.add_column("What the agent did", overflow="fold", ratio=1)
         drawn.add_column("What the client was told, or noticed", overflow="fold", ratio=1)
-        for line in replayed.lines:
-            drawn.add_row(f"{line.at_ms:+.0f}", *_sides(line))
+        for line in folded(replayed.lines):
+            drawn.add_row(*(("", line, line) if isinstance(line, Text) else (f"{line.at_ms:+.0f}", *_sides(line))))
         console.print(drawn)
     console.print()
     for when, sample in (("then", replayed.then), ("now", replayed.now)):
@@ -92,6 +97,18 @@ def _show(replayed: Replayed, console: Console) -> None:
         for name, pair in replayed.differing.items():
             values.add_row(Text(name), *(Text(_value(value)) for value in pair))
         console.print(values)
+
+
+def folded(lines: Sequence[Line]) -> Generator[Line | Text]:
+    """The lines, and of many only those that say what went wrong, with what stands around them."""
+    telling = {number for number, line in enumerate(lines) if line.remark or line.who == "fault"} | {0, len(lines) - 1}
+    shown = {near for number in telling for near in range(number - AROUND, number + AROUND + 1)}
+    for kept, run in groupby(enumerate(lines), lambda each: len(lines) <= MOST or each[0] in shown):
+        some = [line for _, line in run]
+        if kept or len(some) == 1:
+            yield from some
+        else:
+            yield Text(f"... {len(some):,} more (--json has them)", style="dim")
 
 
 def _sides(line: Line) -> tuple[Text, Text]:

@@ -74,7 +74,7 @@ def compose(report: Mapping[str, Any], metrics: Mapping[str, Metric]) -> Documen
         if report.get(name)
     ]
     if hosts := report.get("hosts"):
-        parts.append(Part("hosts", "Where it was measured", [_hosts(hosts)]))
+        parts.append(Part("hosts", "Where it was measured", [_hosts(hosts, run.get("parts") or ())]))
     git = run.get("git")
     counts: Mapping[str, Any] = report["samples"]
     facts = [
@@ -101,12 +101,19 @@ def compose(report: Mapping[str, Any], metrics: Mapping[str, Metric]) -> Documen
     )
 
 
-def _hosts(rows: Sequence[Row]) -> Section:
-    text = (
-        f"{counted(len(rows), 'machine')} measured the parts that can be shared; the rest was measured on the one that wrote "
-        "this report. *Clock*: what is to be added to a machine's clock to have that one's, give or take, by the best exchange "
-        "of a question and its answer. No time is compared between two machines, and no number is pooled over them."
-    )
+def _hosts(rows: Sequence[Row], merged: Sequence[Mapping[str, Any]]) -> Section:
+    if merged:
+        shards = ", ".join(part["shard"] for part in merged)
+        text = (
+            f"Each shard ({shards}) was measured by itself, on {counted(len(rows), 'machine')} in all; they were merged after."
+        )
+    else:
+        text = (
+            f"{counted(len(rows), 'machine')} measured the parts that can be shared; the rest was measured on the one that "
+            "wrote this report. *Clock*: what is to be added to a machine's clock to have that one's, give or take, by the "
+            "best exchange of a question and its answer."
+        )
+    text += " No time is compared between two machines, and no number is pooled over them."
     told = [
         row
         | {
@@ -116,12 +123,12 @@ def _hosts(rows: Sequence[Row]) -> Section:
         }
         for row in rows
     ]
+    clocks = [("clock_offset_ms", "Clock"), ("clock_uncertainty_ms", "Give or take")]
     columns = [
         ("host", "Machine"),
         ("samples", "Samples"),
         ("workers", "Workers"),
-        ("clock_offset_ms", "Clock"),
-        ("clock_uncertainty_ms", "Give or take"),
+        *([] if merged else clocks),
         ("processor", "Processor"),
         ("cores", "Cores"),
         ("differs", "Other versions"),

@@ -8,11 +8,13 @@ from random import Random
 from typing import Any
 
 import pytest
+from rich.text import Text
+from sametask.console.replay import MOST, folded
 from sametask.measurements.bench import SUITES, Bench
 from sametask.measurements.longhaul.contract import Deeds, Trial
 from sametask.measurements.longhaul.ledger import Told
 from sametask.measurements.longhaul.measure import METRIC, station_of
-from sametask.measurements.longhaul.replay import ledgers
+from sametask.measurements.longhaul.replay import Line, ledgers
 from sametask.measurements.run_folder import RunFolder
 from sametask.measurements.samples import Sample
 from sametask.protocols.client import ClientSettings
@@ -94,6 +96,18 @@ def test_what_is_not_there_is_told_in_one_line(here: Here, recorded: Path, args:
 def test_a_whole_name_comes_before_a_part_of_a_longer_one(here: Here, recorded: Path):
     done = here("replay", str(recorded), "grpc/recommended", "7")
     assert "one of 0 of grpc/recommended/long_task/sigkill" in done.err, "not of a2a-grpc"
+
+
+def test_of_very_many_lines_those_are_shown_that_say_what_went_wrong():
+    few = [Line(float(n), "agent", f"step {n}") for n in range(MOST)]
+    assert list(folded(few)) == few
+    fault, twice = Line(500.0, "fault", "the fault strikes"), Line(900.0, "agent", "step 900", "done twice")
+    many = [Line(float(n), "agent", f"step {n}") for n in range(1_000)]
+    many[500], many[900] = fault, twice
+    shown = list(folded(many))
+    assert [line for line in shown if not isinstance(line, Text)] == [*many[:4], *many[497:504], *many[897:904], *many[996:]]
+    left = [line.plain for line in shown if isinstance(line, Text)]
+    assert left == [f"... {count} more (--json has them)" for count in (493, 393, 92)]
 
 
 async def test_what_a_client_lost_was_told_twice_or_out_of_order_is_said_in_words(tmp_path: Path):

@@ -235,6 +235,9 @@ async def test_shards_are_measured_apart_and_merged_into_one_run(tmp_path: Path)
     report = write_reports(merged).report
     assert report["not_measured"] == []
     assert len(report["hosts"]) == 1
+    told = (merged.path / "report.md").read_text().partition("## Where it was measured")[2]
+    assert "Each shard (1/2, 2/2) was measured by itself, on 1 machine in all" in told
+    assert "Clock" not in told.partition("## ")[0]
 
     for paths, refused in [
         ([first.path, first.path], r"shard: '1/2' .* accepted: each shard once; "),
