@@ -16,8 +16,9 @@ HARMS = {"lost": "lost", "hung": "hung", "duplicated": "duplicated", "failed_cle
 """The worst first."""
 
 WHO = {
-    "recommended": "our settings: 2 s to connect, 10 s for an answer, 5 s of silence, an idempotency key where the protocol "
-    "has one, and going on by the protocol's own means",
+    "recommended": "our settings: 2 s to connect, 10 s for an answer, 5 s of silence (HTTP streams are pinged once in 15 s, so "
+    "that a healthy one with nothing to tell is opened again every 5 s), an idempotency key where the protocol has one, and "
+    "going on by the protocol's own means",
     "defaults": "the library as it comes, tried once: its own timeouts, and what it repeats by itself",
 }
 
