@@ -39,11 +39,13 @@ REVISION = "2026-07-28"
 @dataclass(frozen=True)
 class McpOptions:
     """What an MCP client may have besides: `auth` signs its HTTP requests (the SDK's `OAuthClientProvider` is one), and
-    `elicitation` answers what a tool asks within its call.
+    `elicitation` answers what a tool asks within its call. Units: `quiet_limit_s` is for how long an open HTTP stream may bring
+    not a byte, no ping either; None is for ever.
     """
 
     auth: httpx2.Auth | None = None
     elicitation: ElicitationFnT | None = None
+    quiet_limit_s: float | None = None
 
 
 class McpClient:
@@ -245,7 +247,8 @@ async def http_transport(url: str, settings: ClientSettings, options: McpOptions
         open_transport = streamable_http_client
     else:
         # The answers' timeouts are the session's, so that an open subscription may be silent between two pings.
-        opened = httpx2.AsyncClient(timeout=httpx2.Timeout(None, connect=settings.connect_timeout_s), auth=options.auth)
+        timeout = httpx2.Timeout(None, connect=settings.connect_timeout_s, read=options.quiet_limit_s)
+        opened = httpx2.AsyncClient(timeout=timeout, auth=options.auth)
         open_transport = partial(streamable_http_client, max_sse_event_size=settings.max_message_bytes)
     opened.event_hooks = {"request": [tell_lost], "response": [check_session]}
     async with opened as http:

@@ -12,16 +12,18 @@ import mcp.types as t
 
 from ...agents.events import Artifact, ArtifactEmitted, Event, Progress, StateChanged, Task, TaskState, TextPart
 from ..client import AgentInfo, ClientSettings, NotOffered
-from ..mcp.client import McpClient, connect_http
+from ..mcp.client import McpClient, McpOptions, connect_http
 from ..mcp.content import value_of
 from ..mcp.failures import from_result
+from ..mcp.quick import PING_S
+from ..mcp.silence import heard
 
 NO_TASKS = "FastMCP's default is one tools/call for a long skill, which has no id: its tasks are an extra (fastmcp[tasks])"
 
 
 class FastMcpClient:
-    def __init__(self, mcp: McpClient) -> None:
-        self._mcp = mcp
+    def __init__(self, mcp: McpClient, silence_limit_s: float | None) -> None:
+        self._mcp, self._silence_limit_s = mcp, silence_limit_s
 
     async def discover(self) -> tuple[AgentInfo, ...]:
         return await self._mcp.discover()
@@ -45,7 +47,8 @@ class FastMcpClient:
         calling = asyncio.create_task(self._mcp.connection.ask(asked))
         calling.add_done_callback(lambda _: told.put_nowait(None))
         try:
-            while (body := await told.get()) is not None:
+            # A silent call cannot be followed anew: its connection is its work. Its server is asked whether it lives.
+            while (body := await heard(told, self._silence_limit_s, self._mcp.discover)) is not None:
                 yield Event(seq=0, body=body)
             result = calling.result()
         finally:
@@ -89,5 +92,7 @@ def _artifacts(result: t.CallToolResult) -> list[Artifact]:
 @asynccontextmanager
 async def connect(url: str, settings: ClientSettings = ClientSettings()) -> AsyncGenerator[FastMcpClient]:
     """Raises: as MCP's."""
-    async with connect_http(url, settings) as client:
-        yield FastMcpClient(client)
+    # Two pings: the server that lives may have lost this stream.
+    limited = None if settings.silence_limit_s is None else 2 * PING_S
+    async with connect_http(url, settings, McpOptions(quiet_limit_s=limited)) as client:
+        yield FastMcpClient(client, settings.silence_limit_s)
