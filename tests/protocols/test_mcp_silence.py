@@ -1,5 +1,5 @@
-"""A silent stream that cannot be followed anew, over pipes and as FastMCP's call: its server is asked whether it lives, and given
-up only where it does not answer.
+"""A silent stream that cannot be followed anew, on pipes and of FastMCP: its server is asked whether it lives, and given up
+only where it does not answer.
 """
 
 from __future__ import annotations

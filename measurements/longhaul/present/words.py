@@ -84,6 +84,7 @@ def sureness(rows: Sequence[Row]) -> str:
 def method(rows: Sequence[Row]) -> str:
     struck = list(dict.fromkeys(row["fault"] for row in rows if row["fault"] != NONE))
     where = list(dict.fromkeys(row["point"] for row in rows if row["point"] != NONE))
+    lived = list(dict.fromkeys(row["scenario"] for row in rows))
     known_faults, known_points = faults(), points()
     told = [f"`{name}` ({known_faults[name].title})" for name in struck if name in known_faults]
     reached = [f"`{name}` ({known_points[name].title})" for name in where if name in known_points]
@@ -97,8 +98,9 @@ def method(rows: Sequence[Row]) -> str:
         "is executed again: the runtime promises at least once, the same under every protocol."
     )
     text += f"\n\nThe client is one of two:\n{clients}"
+    text += f"\n\nScenarios: {', '.join(f'`{name}` ({title(name)})' for name in lived)}."
     if told:
-        text += f"\n\nFaults: {', '.join(told)}."
+        text += f" Faults: {', '.join(told)}."
     if reached:
         text += f" Points: {', '.join(reached)}."
     return text
