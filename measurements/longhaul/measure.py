@@ -35,7 +35,9 @@ async def measure(bench: Bench) -> AsyncGenerator[Sample]:
     """Yields one sample for each variant, cell and trial. Work is mostly waiting, so several variants run side by side."""
     limiter = anyio.CapacityLimiter(SIDE_BY_SIDE)
     numbers = range(bench.effort.trials)
-    plans = [(each, [blank for trial in numbers for blank in _blanks(bench, each, trial)]) for each in bench.variants]
+    # On pipes each client starts a server: what takes longest begins first.
+    longest_first = sorted(bench.variants, key=lambda variant: bool(variant.listeners))
+    plans = [(each, [blank for trial in numbers for blank in _blanks(bench, each, trial)]) for each in longest_first]
     total, done = sum(len(plan) for _, plan in plans), 0
 
     async def produce(send: ObjectSendStream[Sample]) -> None:

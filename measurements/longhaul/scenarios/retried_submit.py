@@ -46,7 +46,7 @@ SCENARIO = Scenario(
     (
         Cell(),
         Cell("reset", "request_sent"),
-        Cell("reset", "before_response", quick=("defaults",)),
+        Cell("reset", "before_response"),
         *(Cell(fault, "before_response") for fault in ("half_response", "duplicate_send", "sigkill")),
     ),
     needs=("tasks",),
