@@ -36,6 +36,7 @@ class Comparison:
     shard_workers: int = 0
     resume: str = ""
     shard: str = ""
+    cells: tuple[str, ...] = ()
     given: frozenset[str] = frozenset()
 
 
@@ -49,7 +50,7 @@ def run_comparison(wanted: Comparison) -> int:
         plan, folder = suite.resume(wanted.resume, together=fleet is not None)
     else:
         arguments = (wanted.suite, wanted.only, wanted.variants, wanted.seed, wanted.agent, wanted.cases)
-        plan = suite.plan(*arguments, together=fleet is not None, shard=wanted.shard)
+        plan = suite.plan(*arguments, together=fleet is not None, shard=wanted.shard, cells=wanted.cells)
         folder = suite.begin(plan, wanted.out)
     stderr = Console(stderr=True)
     names = ", ".join(variant.name for variant in plan.variants)
@@ -82,6 +83,8 @@ def _fleet(wanted: Comparison) -> Fleet | None:
         return None
     if wanted.shard:
         raise InvalidInput("shard", wanted.shard, "accepted: without --engine, whose workers share what there is to measure")
+    if wanted.cells:
+        raise InvalidInput("cells", ",".join(wanted.cells), "accepted: without --engine, whose workers measure whole rounds")
     from ..measurements.shards.coordinator import Fleet
 
     fleet = Fleet(wanted.engine, wanted.shard_workers)

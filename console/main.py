@@ -180,13 +180,18 @@ def compare(
         str,
         typer.Option(metavar="I/N", help="Measure a part of the long haul; 1/N the rest too. `sametask report` merges them."),
     ] = "",
+    cells: Annotated[
+        str,
+        typer.Option(help="Cells of the long haul, by commas, and nothing else: retried_submit,recommended/long_task/sigkill."),
+    ] = "",
 ) -> None:
     """Measure every variant and write a report: on this machine, or with --engine on several."""
     from .compare import Comparison, run_comparison
 
     given = frozenset(_option(name) for name in context.params if _typed(context, name))
     wanted = Comparison(
-        suite, _names(only), _names(variants), seed, out, agent, input_, engine, shard_workers, resume, shard, given
+        suite, _names(only), _names(variants), seed, out, agent, input_, engine, shard_workers, resume, shard,
+        _names(cells), given,
     )  # fmt: skip
     raise typer.Exit(run_comparison(wanted))
 

@@ -91,10 +91,26 @@ class Split:
 
 
 @dataclass(frozen=True)
+class ByCell:
+    """Of a metric that measures only what `Bench.wanted` wants, so that it can go on in the middle, and be measured in part.
+
+    Shape: `blanks` are its cells, a blank sample each; `named` is what a person calls a sample's cell, words with slashes.
+    """
+
+    blanks: Callable[[Bench], list[Sample]]
+    named: Callable[[Sample], str]
+
+
+def in_words(text: str, name: str) -> bool:
+    """Whether `text` is some words of a cell's name, one after another: `sigkill/any_moment` of `.../sigkill/any_moment`."""
+    return f"/{text.strip('/')}/" in f"/{name}/"
+
+
+@dataclass(frozen=True)
 class Metric:
     """Shape: `name` is its key in report.json and in `--only` (with dashes); `order` is its place in the report. One that is
-    not `usual` is measured where it is named, or by several machines together; `split` is None where one machine has to do.
-    `by_cell`: it measures only what `Bench.wanted` wants, so that it can go on in the middle, and be measured in part.
+    not `usual` is measured where it is named, or by several machines together; `split` is None where one machine has to do,
+    `by_cell` where it is measured as a whole or not at all.
     """
 
     name: str
@@ -105,7 +121,7 @@ class Metric:
     present: Callable[[Sequence[Row]], Sequence[Section]]
     split: Split | None = None
     usual: bool = True
-    by_cell: bool = False
+    by_cell: ByCell | None = None
 
 
 def metrics() -> dict[str, Metric]:

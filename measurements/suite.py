@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from ..agents.errors import InvalidInput
 from ..protocols.variants import Variant, variants
 from .bench import SUITES, Bench, Effort
 from .cases import BUNDLED, Cases, own_cases
-from .metric import Metric, metrics
+from .metric import ByCell, Metric, in_words, metrics
 from .part import WHOLE, Part
 from .provenance import machine, revision, versions
 from .run_folder import Host, Options, Run, RunFolder
@@ -30,7 +30,7 @@ Progress = Callable[[str, float, float, str], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """What one run measures: the `part` of it that is asked for."""
+    """What one run measures: the `part` of it that is asked for, and of that the `cells`, where some are."""
 
     effort: Effort
     metrics: tuple[Metric, ...]
@@ -39,6 +39,7 @@ class Plan:
     options: Options
     cases: Cases = BUNDLED
     part: Part = WHOLE
+    cells: tuple[str, ...] = ()
 
 
 def plan(
@@ -50,13 +51,15 @@ def plan(
     cases: str = "",
     together: bool = False,
     shard: str = "",
+    cells: Sequence[str] = (),
 ) -> Plan:
     """The plan that these options make; by default every usual metric, and every variant with a server of its own; the stock
     rows only in a suite that says so. `agent` and `cases` name an agent of the user's own and what to ask of it, see
     `cases.own_cases`. `together`: several machines measure, so that what they can share is usual too. `shard`: i/n, a part of
-    what can be measured in parts; the first one has the rest too.
+    what can be measured in parts; the first one has the rest too. `cells` are words of the names of what is to be measured,
+    and nothing else then is; each cell of any suite can be named.
 
-    Raises: InvalidInput for an unknown suite, metric, variant or shard, saying what is accepted.
+    Raises: InvalidInput for an unknown suite, metric, variant, shard or cell, saying what is accepted.
     """
     if suite not in SUITES:
         raise InvalidInput("suite", suite, "accepted: one of: " + ", ".join(SUITES))
@@ -79,6 +82,12 @@ def plan(
         told["together"], default["together"] = True, False
     part = Part.read(shard) if shard else WHOLE
     measured = [metric for name, metric in known.items() if (name in wanted if wanted else _usual(metric, together))]
+    effort = SUITES[suite]
+    if cells:
+        effort = replace(effort, whole=True)
+        measured = [metric for metric in measured if metric.by_cell or only]
+        _check_cells(cells, measured, Bench(tuple(chosen), effort, seed, Path()))
+        told["cells"], default["cells"] = list(cells), list[str]()
     mine = tuple(metric for metric in measured if part.first or metric.by_cell)
     if not mine:
         split = ", ".join(name for name, metric in known.items() if metric.by_cell)
@@ -88,14 +97,29 @@ def plan(
     given = {name: value for name, value in told.items() if value != default[name]}
     defaulted = {name: value for name, value in told.items() if name not in given}
     return Plan(
-        SUITES[suite],
+        effort,
         mine,
         tuple(chosen),
         seed,
         Options(given=given, defaulted=defaulted),
         own_cases(agent, cases) if agent else BUNDLED,
         part,
+        tuple(cells),
     )
+
+
+def _check_cells(cells: Sequence[str], measured: Sequence[Metric], bench: Bench) -> None:
+    known: list[str] = []
+    for metric in measured:
+        if metric.by_cell is None:
+            raise InvalidInput(
+                "cells", ",".join(cells), f"accepted: without --only {metric.name.replace('_', '-')}, which has none"
+            )
+        known += map(metric.by_cell.named, metric.by_cell.blanks(bench))
+    for cell in cells:
+        if not any(in_words(cell, name) for name in known):
+            told = f"accepted: words of a cell's name, one after another, as in {known[-1]}" if known else "accepted: none"
+            raise InvalidInput("cells", cell, told)
 
 
 def _usual(metric: Metric, together: bool) -> bool:
@@ -113,7 +137,9 @@ def resume(path: Path | str, together: bool = False) -> tuple[Plan, RunFolder]:
         raise InvalidInput("resume", str(path), f"accepted: {refused}")
     asked = {**run.options.defaulted, **run.options.given}
     arguments = ("suite", "only", "variants", "seed", "agent", "input")
-    found = plan(*(asked[name] for name in arguments), together=together, shard=asked.get("shard", ""))
+    found = plan(
+        *(asked[name] for name in arguments), together=together, shard=asked.get("shard", ""), cells=asked.get("cells", ())
+    )
     going_on = {metric.name for metric in found.metrics if metric.by_cell or (together and metric.split)}
     return found, RunFolder.resume(path, lambda sample: sample.metric in {*run.measured, *going_on})
 
@@ -164,15 +190,16 @@ async def run(plan: Plan, folder: RunFolder, progress: Progress, fleet: Fleet | 
         measured = {cell_of(sample) for sample in folder.samples().samples}
         where = _where(plan, folder)
 
-        def wanted(blank: Sample) -> bool:
-            return plan.part.holds(blank) and cell_of(blank) not in measured
-
         for metric in plan.metrics:
             if metric.name in folder.run.measured:
                 continue
 
             def tell(done: float, total: float, text: str, title: str = metric.title) -> None:
                 progress(title, done, total, text)
+
+            def wanted(blank: Sample, by: ByCell | None = metric.by_cell) -> bool:
+                asked = not plan.cells or (by is not None and any(in_words(cell, by.named(blank)) for cell in plan.cells))
+                return asked and plan.part.holds(blank) and cell_of(blank) not in measured
 
             bench = Bench(plan.variants, plan.effort, plan.seed, Path(scratch), tell, cases=plan.cases, wanted=wanted)
             # Closed here and now when a sample cannot be kept: its servers end with this run, not with the collector.

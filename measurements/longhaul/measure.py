@@ -62,6 +62,11 @@ def named(sample: Sample) -> str:
     return "/".join([sample.variant, *(sample.cell[key] for key in ("client", "scenario", "fault", "point"))])
 
 
+def blanks(bench: Bench) -> list[Sample]:
+    """Every cell of every variant, a blank sample each."""
+    return [blank for variant in bench.variants for blank in _blanks(bench, variant, 0)]
+
+
 def _cells(effort: Effort, scenario: Scenario) -> list[dict[str, str]]:
     return [
         {"scenario": scenario.name, "client": client, "fault": cell.fault, "point": cell.point}

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from ...agents.errors import InvalidInput
 from ...protocols.variants import variants
 from ..bench import SUITES, Bench
+from ..metric import in_words
 from ..run_folder import Run, RunFolder
 from ..samples import Sample
 from .contract import Trial
@@ -75,7 +76,7 @@ def _the_one(names: dict[str, list[Sample]], cell: str) -> str:
         return cell
     parts = [name for name in names if cell in name]
     # `grpc/recommended` is also a part of a2a-grpc's cells: whole words come first.
-    whole = [name for name in parts if f"/{cell.strip('/')}/" in f"/{name}/"]
+    whole = [name for name in parts if in_words(cell, name)]
     if len(whole) == 1 or len(parts) == 1:
         return (whole if len(whole) == 1 else parts)[0]
     listed = parts or list(names)

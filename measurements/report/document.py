@@ -80,6 +80,7 @@ def compose(report: Mapping[str, Any], metrics: Mapping[str, Metric]) -> Documen
     facts = [
         ("Suite", run["suite"]),
         *([("Agent", own)] if (own := run["options"]["given"].get("agent")) else []),
+        *([("Cells", ", ".join(cells))] if (cells := run["options"]["given"].get("cells")) else []),
         *([("Shard", shard)] if (shard := run["options"]["given"].get("shard")) else []),
         ("Started", moment(run["started"])),
         ("Took", duration(run["started"], run.get("ended"))),

@@ -19,7 +19,7 @@ from sametask.agents.errors import InvalidInput, Unavailable
 from sametask.measurements.bench import Bench
 from sametask.measurements.longhaul.measure import measure
 from sametask.measurements.merging import merge
-from sametask.measurements.metric import Metric, Row, metrics
+from sametask.measurements.metric import ByCell, Metric, Row, metrics
 from sametask.measurements.part import Part
 from sametask.measurements.report import write_reports
 from sametask.measurements.run_folder import SAMPLES_JSONL, RunFolder
@@ -110,7 +110,7 @@ def counted(name: str, tell: Callable[[Bench], AsyncGenerator[Sample]], by_cell:
     def derive(samples: Sequence[Sample]) -> list[Row]:
         return [{"variant": sample.variant, "n": sample.values["n"]} for sample in samples]
 
-    return Metric(name, name, 1, tell, derive, lambda rows: [], by_cell=by_cell)
+    return Metric(name, name, 1, tell, derive, lambda rows: [], by_cell=ByCell(lambda bench: [], str) if by_cell else None)
 
 
 def known(monkeypatch: pytest.MonkeyPatch, *some: Metric) -> Mapping[str, Metric]:
@@ -219,6 +219,35 @@ def part(shard: str, seed: int = 0, trials: int = 2) -> Plan:
     """Few cells, on one server."""
     found = plan(only=["long-haul"], names=["rest"], seed=seed, shard=shard)
     return replace(found, effort=replace(found.effort, trials=trials))
+
+
+async def test_only_the_cells_that_are_named_are_measured(tmp_path: Path):
+    asked = plan(names=["rest"], cells=["retried_submit/none", "defaults/retried_submit/reset/before_response"])
+    assert [metric.name for metric in asked.metrics] == ["long_haul"]
+    asked = replace(asked, effort=replace(asked.effort, trials=2))
+    folder = await measured(asked, tmp_path)
+    told = Counter((s.cell["client"], s.cell["fault"], s.values["verdict"]) for s in folder.samples().samples)
+    assert told == {
+        ("recommended", "none", "delivered"): 2,
+        ("defaults", "none", "delivered"): 2,
+        ("defaults", "reset", "duplicated"): 2,
+    }
+    document = write_reports(folder).document
+    assert ("Cells", "retried_submit/none, defaults/retried_submit/reset/before_response") in document.facts
+    assert plan(names=["rest"], cells=["retried_submit"]).effort.trials == plan(names=["rest"]).effort.trials
+
+
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        ({"cells": ["soap"]}, r"cells: 'soap' is not accepted; accepted: words of a cell's name, .* as in rest/"),
+        ({"cells": ["sigkil"]}, r"cells: 'sigkil'"),
+        ({"cells": ["sigkill"], "only": ["round-trips"]}, r"cells: 'sigkill' .* accepted: without --only round-trips"),
+    ],
+)
+def test_a_cell_that_there_is_not_is_refused_before_anything_is_measured(given: dict[str, Any], refused: str):
+    with pytest.raises(InvalidInput, match=refused):
+        plan(**{"names": ["rest"], **given})
 
 
 async def test_shards_are_measured_apart_and_merged_into_one_run(tmp_path: Path):
