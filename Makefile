@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
+# All tests mostly wait, so two files at a time are run; within a file one after the other.
+ALL    := -n 2 --dist loadfile
+
 .DEFAULT_GOAL := compare
 .PHONY: compare test bench lint types proto openapi lock clean
 
@@ -25,7 +28,7 @@ compare: $(VENV)/.runtime
 	@$(BIN)/sametask compare $(ARGS)
 
 test: $(VENV)/.dev
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(or $(ARGS),$(ALL))
 
 # Not a test: it takes minutes, and wants a machine that does nothing else.
 bench: $(VENV)/.runtime
