@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any, cast
 
 import anyio
@@ -29,12 +30,19 @@ async def callers(trial: Trial) -> AsyncGenerator[None]:
         yield
 
 
+def _opened(trial: Trial, told: Told) -> AbstractAsyncContextManager[AgentClient]:
+    """A client that also enters a loss of which its library tells nobody, because it mends it: what had come before that, and
+    was read after, is no news.
+    """
+    return trial.station.open(replace(trial.settings, on_lost=told.lost))
+
+
 @asynccontextmanager
 async def crowd(trial: Trial) -> AsyncGenerator[Callable[[Told], Caller]]:
     """While it lasts it gives callers of the trial's kind that share one client, for many tasks at once."""
     async with AsyncExitStack() as stack:
         if trial.client == "recommended":
-            shared = await stack.enter_async_context(_sharing(lambda: trial.station.open(trial.settings)))
+            shared = await stack.enter_async_context(_sharing(lambda: _opened(trial, trial.told)))
             yield lambda told: Recommended(trial, told, shared)
         else:
             only = AsItComes(trial, trial.told, stack)
@@ -97,7 +105,7 @@ class Recommended:
     """A follower, with an idempotency key where the protocol has one; where it has none, nothing is asked for twice."""
 
     def __init__(self, trial: Trial, told: Told, open_client: Open | None = None) -> None:
-        self._open: Open = open_client or (lambda: trial.station.open(trial.settings))
+        self._open: Open = open_client or (lambda: _opened(trial, told))
         self._follower = Follower(self._open, give_up_s=trial.deadline_s, on_lost=told.lost)
         self._key = None if "idempotency" in trial.station.variant.lacks else f"{trial.marker} {told.name}"
 
@@ -144,7 +152,7 @@ class AsItComes:
 
     async def opened(self) -> AgentClient:
         if self._client is None:
-            self._client = await self._stack.enter_async_context(self._trial.station.open(self._trial.settings))
+            self._client = await self._stack.enter_async_context(_opened(self._trial, self._told))
         return self._client
 
     async def run(self, request: dict[str, Any]) -> AsyncGenerator[Event]:

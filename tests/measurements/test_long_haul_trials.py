@@ -130,6 +130,18 @@ async def test_where_a_protocol_can_replay_no_event_is_lost_or_told_twice(tmp_pa
             assert (outcome.verdict, told) == ("delivered", [0, 0, 0]), strike
 
 
+async def test_what_came_before_the_cut_is_no_news_to_a_client_whose_library_mends_it(tmp_path: Path):
+    """The SDK asks for the rest by itself and raises nothing; what lies in its buffer by then is read after the fault."""
+    async with at_work(tmp_path, variant="mcp-http-2025") as station:
+        outcome = await trial(station, tmp_path, CUT)
+    told, struck_at = outcome.trial.told, outcome.trial.struck_at
+    assert struck_at is not None
+    assert outcome.values["reconnections_count"] == len(told.losses) == 1
+    (known_at,) = [at for at in told.statements if abs(at - struck_at - outcome.values["time_to_know_ms"] / 1000) < 1e-6]
+    assert struck_at < told.losses[0] < known_at
+    assert outcome.values["time_to_recover_ms"] == outcome.values["time_to_know_ms"], "the rest begins with what it has not"
+
+
 async def test_what_is_whole_is_delivered_whatever_breaks(tmp_path: Path):
     async with at_work(tmp_path) as station:
         outcomes = {strike: await trial(station, tmp_path, strike) for strike in (WHOLE, CUT, KILLED)}
