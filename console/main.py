@@ -154,7 +154,7 @@ def call(
 @app.command()
 def compare(
     context: typer.Context,
-    suite: Annotated[str, typer.Option(help="quick (under two minutes) or full (many trials).")] = "quick",
+    suite: Annotated[str, typer.Option(help="quick (about two minutes) or full (many trials).")] = "quick",
     only: Annotated[str, typer.Option(help="Metrics, by commas: round-trips, integration-code, long-haul, throughput.")] = "",
     variants: Annotated[str, typer.Option(help="Variants, separated by commas.")] = "",
     seed: Annotated[int, typer.Option(help="Seeds the order of measurements and the points of the faults.")] = 0,

@@ -50,7 +50,7 @@ class Effort:
 
 
 SUITES = {
-    "quick": Effort("quick", repeats=3, trials=3, outage_s=0.5, scale=0.1, lanes=2),
+    "quick": Effort("quick", repeats=3, trials=2, outage_s=0.5, scale=0.1, lanes=2),
     "full": Effort("full", repeats=10, trials=20, deadline_s=60.0, load_s=2.0, stock=True, whole=True),
 }
 
